@@ -1,0 +1,3 @@
+"""MAS: a secure multi-agent runtime."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m mas` is `mas run`."""
+
+from mas.cli import main
+
+main()
