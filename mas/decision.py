@@ -21,6 +21,8 @@ class Decision(StrEnum):
     MALFORMED = "MALFORMED"
     TOO_LARGE = "TOO_LARGE"
     EXPIRED = "EXPIRED"
+    DEAD_LETTERED = "DEAD_LETTERED"
+    """Delivered before, and given up by its receiver."""
 
     @property
     def delivers(self) -> bool:

@@ -9,6 +9,7 @@ MasError
 ├── EnrolmentRefused        an agent may not join
 ├── MessageRefused          the gateway decided against a message; carries the decision and its reason
 ├── RequestTimeout          nobody replied in time (also a TimeoutError)
+├── NotARequest             a reply to a message whose sender did not ask for one
 ├── PayloadInvalid          a payload does not fit the model it was meant for (also a ValueError)
 └── SupervisionError
     ├── StartFailed         a child raised, or took too long, before it was ready
@@ -50,7 +51,7 @@ class InvalidId(MasError, ValueError):
             shown = f"{shown[:57]}..."
         super().__init__(
             f"{shown} is not a valid {kind}: use 1 to 128 letters, digits, '_', '.' or '-', "
-            "beginning with a letter or digit"
+            "beginning with a letter or digit and not with 'mas.'"
         )
 
 
@@ -113,6 +114,14 @@ class RequestTimeout(MasError, TimeoutError):
     def __init__(self, target_id: str, message_type: str, seconds: float) -> None:
         self.target_id, self.message_type, self.seconds = target_id, message_type, seconds
         super().__init__(f"no reply from {target_id} to {message_type} within {seconds:g} s")
+
+
+class NotARequest(MasError):
+    """A handler replied to a message that was sent, not asked: its sender waits for nothing."""
+
+    def __init__(self, message_type: str, sender_id: str) -> None:
+        self.message_type, self.sender_id = message_type, sender_id
+        super().__init__(f"{sender_id} sent {message_type} without asking for a reply; send to it instead")
 
 
 class PayloadInvalid(MasError, ValueError):

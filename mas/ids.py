@@ -14,6 +14,8 @@ AgentId = NewType("AgentId", str)
 InstanceId = NewType("InstanceId", str)
 MessageId = NewType("MessageId", str)
 
+RESERVED = "mas."
+"""Agent ids and message types that begin so belong to the runtime."""
 PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 _matches = re.compile(PATTERN).fullmatch
 
@@ -26,9 +28,9 @@ def is_valid(value: object) -> bool:
 def agent_id(value: object) -> AgentId:
     """Return the value as an agent id.
 
-    :raises InvalidId: if it is not one
+    :raises InvalidId: if it is not one, or begins with `mas.`, which belongs to the runtime
     """
-    if not is_valid(value):
+    if not is_valid(value) or str(value).startswith(RESERVED):
         raise InvalidId("agent id", value)
     return AgentId(str(value))
 

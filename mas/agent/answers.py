@@ -1,0 +1,86 @@
+"""Who waits for which answer."""
+
+import anyio
+import msgspec
+
+from mas.agent.received import AgentMessage
+from mas.control import DECISION_TYPE, Notice
+from mas.errors import MessageRefused
+from mas.ids import AgentId, MessageId
+from mas.message import GATEWAY
+
+
+class Waiter:
+    """One answer awaited: the gateway's decision, or the target's reply."""
+
+    __slots__ = ("_decided", "_refusal", "_replied", "_reply", "target")
+
+    def __init__(self, target: AgentId) -> None:
+        self.target = target
+        self._decided, self._replied = anyio.Event(), anyio.Event()
+        self._refusal: MessageRefused | None = None
+        self._reply: AgentMessage | None = None
+
+    def decided(self, notice: Notice) -> None:
+        """Take the gateway's decision; a refusal is also all the reply there will be."""
+        if not notice.decision.delivers:
+            self._refusal = MessageRefused(
+                notice.decision, notice.reason, message_id=notice.message_id, retry_after=notice.retry_after
+            )
+            self._replied.set()
+        self._decided.set()
+
+    def replied(self, reply: AgentMessage) -> None:
+        """Take the reply; the first one counts."""
+        self._reply = self._reply or reply
+        self._replied.set()
+
+    async def decision(self) -> None:
+        """Wait until the gateway let the message through.
+
+        :raises MessageRefused: if it did not
+        """
+        await self._decided.wait()
+        if self._refusal is not None:
+            raise self._refusal
+
+    async def reply(self) -> AgentMessage:
+        """Wait for the reply.
+
+        :raises MessageRefused: if there will be none
+        """
+        await self._replied.wait()
+        if self._reply is None:
+            assert self._refusal is not None  # noqa: S101 - one of them set the event
+            raise self._refusal
+        return self._reply
+
+
+class Answers:
+    """The answers that one instance waits for, by the id of the message they answer."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[MessageId, Waiter] = {}
+
+    def expect(self, message_id: MessageId, target: AgentId) -> Waiter:
+        """Begin to wait."""
+        waiter = self._waiting[message_id] = Waiter(target)
+        return waiter
+
+    def forget(self, message_id: MessageId) -> None:
+        """Stop waiting."""
+        self._waiting.pop(message_id, None)
+
+    def arrived(self, message: AgentMessage) -> bool:
+        """Hand an answer to who waits for it; False when nobody does any more."""
+        correlation = message.meta.correlation_id
+        waiter = self._waiting.get(correlation) if correlation is not None else None
+        if waiter is None:
+            return False
+        if message.sender_id == GATEWAY and message.message_type == DECISION_TYPE:
+            waiter.decided(msgspec.json.decode(message.raw, type=Notice))
+            return True
+        if message.sender_id != waiter.target:
+            return False
+        waiter.replied(message)
+        return True

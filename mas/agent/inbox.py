@@ -1,0 +1,366 @@
+"""Read one instance's mail and see each message handled, counted, retried or given up.
+
+Two streams: the one all instances of the agent share, and the instance's own with answers to what it
+asked. Reads follow the ring and never block the shared connection. Answers are always read, requests
+only as far ahead as they can be started. What is read stays pending in Redis until its handler
+returned, so whatever dies, the message does not.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup, TaskStatus
+from redis.exceptions import ResponseError
+
+from mas.agent.answers import Answers
+from mas.agent.backoff import backoff as pause
+from mas.agent.delivery import Delivery, open_delivery
+from mas.agent.dispatch import Unfit
+from mas.agent.outbox import Outbox
+from mas.agent.received import AgentMessage, SendReply
+from mas.agent.services import Services
+from mas.agent.settling import Settling
+from mas.agent.window import MOST, Window
+from mas.bus import ATTEMPT, backlog, ensure_group, reclaim
+from mas.control import FAILED_TYPE, Failed
+from mas.errors import IntegrityError, RedisUnavailable
+from mas.keys import AGENT_GROUP
+from mas.message import GATEWAY
+from mas.trust import Credential
+
+log = structlog.get_logger(__name__)
+
+SWEEP = 8.0
+"""Seconds after which an inbox looks although nothing rang: a ring may be lost."""
+_REASON_LENGTH = 300
+
+
+class Inbox:
+    """The mail of one instance.
+
+    :param handle: what runs the handler; whatever it raises is the message's failure
+    :param concurrency: handlers that run at a time; at 1 messages are handled in order
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        credential: Credential,
+        outbox: Outbox,
+        answers: Answers,
+        handle: Callable[[AgentMessage], Awaitable[None]],
+        send_reply: SendReply,
+        *,
+        concurrency: int,
+    ) -> None:
+        self._redis, self._clock, self._services = services.redis, services.clock, services
+        self._credential, self._outbox, self._answers = credential, outbox, answers
+        self._handle, self._send_reply, self._concurrency = handle, send_reply, concurrency
+        self._me = str(credential.instance_id)
+        agent = credential.agent_id
+        self._shared = services.keys.stream(agent)
+        self._own = services.keys.instance_stream(agent, credential.instance_id)
+        self._ring = services.keys.ring(agent)
+        self._window = Window(concurrency)
+        self._settling = Settling(self._redis, self._shared, self._me, services.delivery.lease)
+        self._queue: deque[tuple[Delivery, bool]] = deque()
+        self._wake, self._work = anyio.Event(), anyio.Event()
+        self._idle: anyio.Event | None = None
+        self._draining = anyio.Event()
+        self._one_at_a_time = anyio.Lock()
+        self._rung, self._more, self._paused = True, False, False
+        self._working, self._helper_due = 0, False
+        self._backlog_after: bytes | None = b"-"
+        self._generation = 0
+        self._reclaim_due = False
+        self._next_sweep = self._next_reclaim = 0.0
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Read until cancelled; ready once its groups exist and the first look has been made."""
+        self._generation = self._redis.generation
+        await self._ensure_groups()
+        async with anyio.create_task_group() as tasks:
+            self._services.subscriber.listen(self._ring, self._rang)
+            self._services.pulse.join(self)
+            try:
+                await self._read_own_backlog()
+                tasks.start_soon(self._worker, tasks)
+                task_status.started()
+                while True:
+                    await self._read_safely()
+            finally:
+                self._services.pulse.leave(self)
+                self._services.subscriber.ignore(self._ring, self._rang)
+
+    async def drain(self) -> None:
+        """Start nothing more and return once every handler under way has returned.
+
+        What was read and not begun stays pending: it is found again.
+        """
+        self._paused = True
+        self._draining.set()
+        self._queue.clear()
+        while self._working:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+        self._settling.flush()
+        await self._settling.confirmed()
+
+    def pause(self) -> None:
+        """Start nothing more; answers are still read."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._paused, self._rung = False, True
+        self._wake.set()
+        self._work.set()
+
+    def beat(self, now: float) -> None:
+        """Do what is due now and then; see `mas.agent.pulse`."""
+        self._settling.renew(now)
+        lease = self._services.delivery.lease
+        if now >= self._next_sweep:
+            # Staggered by identity, so that a thousand inboxes do not look in the same instant.
+            self._next_sweep = now + SWEEP * (0.75 + (id(self) >> 6) % 64 / 128)
+            self._rang(None)
+        if now >= self._next_reclaim:
+            self._next_reclaim = now + lease / 2
+            self._reclaim_due = True
+            self._wake.set()
+
+    def _rang(self, instance: bytes | None) -> None:
+        if not instance or instance == self._me.encode():
+            self._rung = True
+            self._wake.set()
+
+    async def _read_safely(self) -> None:
+        try:
+            if self._generation != self._redis.generation:
+                await self._redis.connected()
+                self._generation = self._redis.generation
+                await self._ensure_groups()
+                await self._read_own_backlog()
+                # Whether the last settlements happened is unknown: look at everything this consumer holds.
+                self._backlog_after, self._rung = b"-", True
+            await self._settling.repair()
+            await self._read()
+            await self._wait()
+        except RedisUnavailable:
+            await self._redis.connected()
+            await self._clock.sleep(pause(1, first=0.1, cap=0.1))
+        except ResponseError as error:
+            # NOGROUP after a flush: mail that comes from now on must not be skipped.
+            log.warning("redis refused a read; looking after the groups", problem=str(error))
+            await self._clock.sleep(pause(1, first=0.5, cap=0.5))
+            await self._ensure_groups()
+            self._rung = True
+
+    async def _ensure_groups(self) -> None:
+        await ensure_group(self._redis, self._shared, AGENT_GROUP)
+        await ensure_group(self._redis, self._own, AGENT_GROUP)
+
+    async def _wait(self) -> None:
+        while not (
+            self._rung
+            or (self._more and len(self._queue) <= self._window.size // 2 and not self._paused)
+            or (self._reclaim_due and not self._paused)
+            or self._generation != self._redis.generation
+        ):
+            self._wake = anyio.Event()
+            await self._wake.wait()
+
+    async def _read(self) -> None:
+        self._rung = False
+        if self._reclaim_due and not self._paused:
+            self._reclaim_due = False
+            idle = self._services.delivery.lease
+            if await reclaim(self._redis, self._shared, AGENT_GROUP, self._me, idle=idle):
+                self._backlog_after = b"-"
+        room = 0 if self._paused else self._window.size - len(self._queue)
+        if room > 0 and self._backlog_after is not None:
+            await self._read_backlog(room)
+            room = 0
+        streams = (self._shared, self._own, ">", ">") if room > 0 else (self._own, ">")
+        if not self._queue:
+            self._window.filled(self._clock.monotonic())
+        read = await self._redis.call(
+            "XREADGROUP", "GROUP", AGENT_GROUP, self._me, "COUNT", room or MOST, "STREAMS", *streams
+        )
+        # No mail at all says that nothing waits beyond this read either.
+        self._more = self._more and room == 0
+        for stream, entries in read or ():
+            if stream == self._own.encode():
+                self._take_answers(entries)
+                self._rung |= len(entries) >= (room or MOST)
+            else:
+                self._take(entries)
+                self._more = len(entries) >= room
+        if self._backlog_after is not None:
+            self._more = True
+
+    def _take(self, entries: list[Any]) -> None:
+        for entry, fields in entries:
+            if (delivery := self._open(entry, fields, "")) is not None:
+                self._queue.append((delivery, False))
+        self._work.set()
+
+    def _take_answers(self, entries: list[Any]) -> None:
+        settled = []
+        for entry, fields in entries:
+            settled.append(entry)
+            try:
+                answer = open_delivery(entry, fields or [], self._credential, self._me)
+            except IntegrityError as error:
+                log.critical("an answer was not sealed by a gateway; it is ignored", problem=str(error))
+                continue
+            message = AgentMessage(answer.message, "", self._send_reply)
+            if not self._answers.arrived(message):
+                log.debug("nobody waits for this answer any more", correlation=message.meta.correlation_id)
+        if settled:
+            self._settling.settle_answers(self._own, settled)
+
+    def _open(self, entry: bytes, fields: list[bytes] | None, instance: str) -> Delivery | None:
+        """Open an entry of the shared stream; settle what must not be handled."""
+        if fields is None:
+            log.error("an entry was trimmed or deleted while it was pending", entry=entry.decode())
+            self._settling.done(entry)
+            return None
+        try:
+            delivery = open_delivery(entry, fields, self._credential, instance)
+        except IntegrityError as error:
+            log.critical("a delivery was not sealed by a gateway; it is not handled", problem=str(error))
+            self._settling.done(entry)
+            return None
+        if not self._settling.hold(delivery, self._clock.monotonic()):
+            return None
+        return delivery
+
+    async def _read_own_backlog(self) -> None:
+        after = b"-"
+        while page := await backlog(self._redis, self._own, AGENT_GROUP, self._me, after=after):
+            self._take_answers([(held.id, held.fields) for held in page])
+            after = page[-1].id
+
+    async def _read_backlog(self, room: int) -> None:
+        """Queue what this consumer holds and is not at work on: it was lost with a connection or a life."""
+        assert self._backlog_after is not None  # noqa: S101 - the caller looked
+        page = await backlog(
+            self._redis, self._shared, AGENT_GROUP, self._me, after=self._backlog_after, count=room
+        )
+        for held in page:
+            if self._settling.holds(held.id):
+                continue
+            if (delivery := self._open(held.id, held.fields, "")) is not None:
+                self._queue.append((delivery, True))
+        self._backlog_after = page[-1].id if len(page) >= room else None
+        self._work.set()
+
+    async def _worker(self, tasks: TaskGroup, *, helper: bool = False) -> None:
+        """Work the queue off; call a helper whenever a handler may keep others waiting."""
+        self._helper_due = False if helper else self._helper_due
+        while True:
+            while self._queue and not self._paused:
+                delivery, found_again = self._queue.popleft()
+                if self._queue and not self._helper_due and self._working + 1 < self._concurrency:
+                    # It finds the queue empty when no handler waits: then it cost one task for the batch.
+                    self._helper_due = True
+                    tasks.start_soon(self._help, tasks)
+                self._working += 1
+                try:
+                    await self._process(delivery, found_again=found_again)
+                finally:
+                    self._working -= 1
+                    self._tell_idle()
+            self._settling.flush()
+            if self._more:
+                self._window.emptied(self._clock.monotonic())
+                self._wake.set()
+            if helper:
+                return
+            self._work = anyio.Event()
+            if self._queue and not self._paused:
+                continue
+            await self._work.wait()
+
+    async def _help(self, tasks: TaskGroup) -> None:
+        await self._worker(tasks, helper=True)
+
+    def _tell_idle(self) -> None:
+        if self._idle is not None and not self._working:
+            self._idle.set()
+
+    async def _process(self, delivery: Delivery, *, found_again: bool) -> None:
+        if not found_again:
+            await self._attempt(delivery, 1)
+            return
+        # One of those found after a crash may have caused it: alone, it spends only its own attempts.
+        async with self._one_at_a_time:
+            starts = await self._count_start(delivery)
+            if starts > self._services.delivery.max_attempts:
+                await self._give_up(delivery, starts - 1, "its receivers died over it")
+            elif starts:
+                await self._attempt(delivery, starts)
+
+    async def _attempt(self, delivery: Delivery, attempt: int) -> None:
+        """Start the handler until it returns, its attempts are spent, or the entry is not ours any more."""
+        limits = self._services.delivery
+        if delivery.expires < self._clock.wall():
+            await self._give_up(delivery, attempt - 1, "it expired before it could be handled")
+            return
+        while True:
+            message = AgentMessage(delivery.message, delivery.permit, self._send_reply, attempt)
+            try:
+                await self._handle(message)
+            except Exception as error:
+                # One of the three borders where anything may be caught: the failure is the message's.
+                if isinstance(error, Unfit) or attempt >= limits.max_attempts:
+                    log.error("a message is given up", message=repr(message), exc_info=error)
+                    await self._give_up(delivery, attempt, _reason(error))
+                    return
+                log.warning("a handler failed; it is tried again", message=repr(message), exc_info=error)
+            else:
+                self._settling.done(delivery.entry)
+                return
+            delay = pause(attempt, first=limits.backoff_first, cap=limits.backoff_cap)
+            with anyio.move_on_after(delay):
+                await self._draining.wait()
+                return
+            attempt = await self._count_start(delivery)
+            if not attempt:
+                return
+
+    async def _count_start(self, delivery: Delivery) -> int:
+        """Count the start that is about to happen; 0 when somebody else owns the entry by now."""
+        while True:
+            try:
+                starts = await self._redis.run_script(
+                    ATTEMPT, [self._shared], [AGENT_GROUP, self._me, delivery.entry]
+                )
+            except RedisUnavailable:
+                await self._redis.connected()
+                continue
+            if not starts:
+                log.warning("a delivery was taken over by another instance", entry=delivery.entry.decode())
+                self._settling.release(delivery.entry)
+            return int(starts)
+
+    async def _give_up(self, delivery: Delivery, attempts: int, reason: str) -> None:
+        """Report the delivery to the gateway, which alone writes dead letters and takes it off the stream."""
+        failed = Failed(delivery.entry.decode(), attempts, reason[:_REASON_LENGTH])
+        while True:
+            try:
+                await self._outbox.submit(GATEWAY, FAILED_TYPE, failed)
+            except RedisUnavailable:
+                continue
+            return
+
+
+def _reason(error: Exception) -> str:
+    """Say what went wrong without what it went wrong over: a payload must not leave by an error's text."""
+    if isinstance(error, Unfit):
+        return str(error)
+    return f"the handler raised {type(error).__name__}"

@@ -1,0 +1,103 @@
+"""Submit messages: encode once, sign, append, and return when Redis has it.
+
+A connection lost on the way is waited for and the same bytes are appended again, under the same
+sequence number: the gateway commits that number once, so a retry can never deliver twice.
+"""
+
+from typing import Any
+
+import anyio
+
+from mas.clock import SYSTEM, Clock
+from mas.errors import RedisUnavailable
+from mas.ids import AgentId, MessageId, new_message_id
+from mas.keys import Keys
+from mas.message import Message, Meta, encode
+from mas.redis import Redis
+from mas.trust import Credential, prove
+
+
+class Outbox:
+    """What one instance sends.
+
+    :param patience: seconds a send goes on trying while Redis is away
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        credential: Credential,
+        *,
+        clock: Clock = SYSTEM,
+        patience: float = 30.0,
+    ) -> None:
+        self._redis, self._credential, self._clock = redis, credential, clock
+        self._ingress, self._patience = keys.ingress, patience
+        self._sequence = 0
+        self._plain = Meta(credential.instance_id)
+
+    async def open(self) -> None:
+        """Begin counting where no earlier run of this instance can have counted: at Redis' clock."""
+        seconds, micros = await self._redis.call("TIME")
+        self._sequence = max(self._sequence, int(seconds) * 1_000_000 + int(micros))
+
+    @property
+    def plain(self) -> Meta:
+        """The meta of a message that is neither request nor reply."""
+        return self._plain
+
+    async def submit(
+        self,
+        target: AgentId,
+        message_type: str,
+        data: Any,
+        meta: Meta | None = None,
+        message_id: MessageId | None = None,
+    ) -> None:
+        """Append a message to the ingress stream.
+
+        :raises RedisUnavailable: if Redis could not be reached for the whole patience; the message may
+            have been accepted all the same
+        :raises TypeError: if the payload cannot be encoded
+        """
+        credential = self._credential
+        now = self._clock.wall()
+        envelope = encode(
+            Message(
+                credential.agent_id,
+                target,
+                message_type,
+                data,
+                meta or self._plain,
+                now,
+                message_id or new_message_id(),
+            )
+        )
+        self._sequence += 1
+        sequence, signed_at = b"%d" % self._sequence, b"%.6f" % now
+        command = (
+            "XADD", self._ingress, "*",
+            "envelope", envelope,
+            "agent", credential.agent_id,
+            "instance", credential.instance_id,
+            "timestamp", signed_at,
+            "sequence", sequence,
+            "signature", prove(credential.token, envelope, signed_at, sequence),
+        )  # fmt: skip
+        try:
+            await self._redis.post(*command).result()
+        except RedisUnavailable:
+            await self._insist(command)
+
+    async def _insist(self, command: tuple[str | bytes, ...]) -> None:
+        with anyio.move_on_after(self._patience) as patience:
+            while True:
+                await self._redis.connected()
+                try:
+                    await self._redis.post(*command).result()
+                except RedisUnavailable:
+                    continue
+                return
+        if patience.cancelled_caught:
+            raise RedisUnavailable(f"redis could not be reached for {self._patience:g} s")

@@ -1,0 +1,132 @@
+"""What an inbox holds: renewed while it is held, settled in groups when it is done.
+
+A settlement is posted and not waited for. One whose answer never came is repeated when the entry is
+met again: what was done is remembered by its seal, so that no copy of it is handled a second time.
+"""
+
+from redis.exceptions import RedisError
+
+from mas.agent.delivery import Delivery
+from mas.bus import RENEW, SETTLE
+from mas.errors import RedisUnavailable
+from mas.keys import AGENT_GROUP
+from mas.redis import Redis, Reply
+
+_GROUP_SIZE = 64
+_REMEMBERED = 10_000
+"""Settled messages an instance remembers; older copies are refused by their seal's expiry alone."""
+
+
+class Settling:
+    """The deliveries of one instance between read and settlement.
+
+    :param lease: seconds an entry stays ours without renewal
+    """
+
+    def __init__(self, redis: Redis, stream: str, consumer: str, lease: float) -> None:
+        self._redis, self._stream, self._consumer, self._lease = redis, stream, consumer, lease
+        self._held: dict[bytes, tuple[bytes, float]] = {}
+        """By entry: its seal, and when it was last known to be ours."""
+        self._under_way: set[bytes] = set()
+        """The seals of what is held."""
+        self._done: list[bytes] = []
+        self._settled: dict[bytes, None] = {}
+        self._posted: list[tuple[Reply, str, list[bytes]]] = []
+        self._renewing: Reply | None = None
+
+    def hold(self, delivery: Delivery, now: float) -> bool:
+        """Take charge of a delivery; False for a copy of one that is settled or held: it is settled, not handled.
+
+        :param now: monotonic seconds
+        """
+        if delivery.seal in self._settled or delivery.seal in self._under_way:
+            self._done.append(delivery.entry)
+            self.flush()
+            return False
+        self._held[delivery.entry] = (delivery.seal, now)
+        self._under_way.add(delivery.seal)
+        return True
+
+    def holds(self, entry: bytes) -> bool:
+        """Say whether an entry is in charge already."""
+        return entry in self._held
+
+    def done(self, entry: bytes) -> None:
+        """Settle an entry with the next group."""
+        held = self._held.pop(entry, None)
+        if held is not None:
+            if len(self._settled) >= _REMEMBERED:
+                del self._settled[next(iter(self._settled))]
+            self._settled[held[0]] = None
+            self._under_way.discard(held[0])
+        self._done.append(entry)
+        if len(self._done) >= _GROUP_SIZE:
+            self.flush()
+
+    def release(self, entry: bytes) -> None:
+        """Forget an entry that is not ours any more."""
+        if (held := self._held.pop(entry, None)) is not None:
+            self._under_way.discard(held[0])
+
+    def flush(self) -> None:
+        """Post what is done."""
+        if self._done:
+            done, self._done = self._done, []
+            self._post(self._stream, done)
+
+    def settle_answers(self, stream: str, entries: list[bytes]) -> None:
+        """Post the settlement of entries of the instance's own stream."""
+        self._post(stream, entries)
+
+    def renew(self, now: float) -> None:
+        """Renew what has been held for a third of its lease; let go of what turned out to be lost.
+
+        :param now: monotonic seconds
+        """
+        if self._renewing is not None:
+            if not self._renewing.done:
+                return
+            reply, self._renewing = self._renewing, None
+            try:
+                lost = reply.get()
+            except (RedisError, RedisUnavailable):
+                lost = []
+            for entry in lost:
+                self.release(entry)
+        due = [entry for entry, (_, since) in self._held.items() if now - since > self._lease / 3]
+        if due:
+            for entry in due:
+                self._held[entry] = (self._held[entry][0], now)
+            self._renewing = self._redis.post_script(
+                RENEW, [self._stream], [AGENT_GROUP, self._consumer, *due]
+            )
+
+    async def repair(self) -> None:
+        """Settle again what Redis refused to settle, as after SCRIPT FLUSH.
+
+        What a lost connection swallowed is not repeated here: it is found in the backlog.
+        """
+        still_due, self._posted = self._posted, []
+        for reply, stream, entries in still_due:
+            if not reply.done:
+                self._posted.append((reply, stream, entries))
+                continue
+            try:
+                reply.get()
+            except RedisUnavailable:
+                continue
+            except RedisError:
+                arguments = [AGENT_GROUP, self._consumer, *entries]
+                await self._redis.run_script(SETTLE, [stream], arguments)
+
+    async def confirmed(self) -> None:
+        """Wait until every posted settlement has its answer."""
+        for reply, _, _ in self._posted:
+            try:
+                await reply.result()
+            except (RedisError, RedisUnavailable):
+                continue
+
+    def _post(self, stream: str, entries: list[bytes]) -> None:
+        reply = self._redis.post_script(SETTLE, [stream], [AGENT_GROUP, self._consumer, *entries])
+        self._posted.append((reply, stream, entries))

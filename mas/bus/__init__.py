@@ -1,0 +1,37 @@
+"""Consumer-group streams: what every reader of one does, whoever it is.
+
+backlog  what a consumer already owns, read again without counting it as started
+groups   a group exists, and begins at the beginning
+entries  what a read returned, field by field
+lease    hold an entry longer; count a start; only while it is still ours
+settle   acknowledge and remove, only what is still ours
+reclaim  take over what the dead left
+retire   delete a consumer, only when it holds nothing
+"""
+
+from mas.bus.backlog import BACKLOG, Held, backlog
+from mas.bus.entries import Entry, entries_of, value_of
+from mas.bus.groups import ensure_group
+from mas.bus.lease import ATTEMPT, RENEW
+from mas.bus.reclaim import TAKE_OVER, reclaim
+from mas.bus.retire import RETIRE
+from mas.bus.settle import SETTLE
+
+SCRIPTS = (ATTEMPT, BACKLOG, RENEW, RETIRE, SETTLE, TAKE_OVER)
+
+__all__ = [
+    "ATTEMPT",
+    "BACKLOG",
+    "RENEW",
+    "RETIRE",
+    "SCRIPTS",
+    "SETTLE",
+    "TAKE_OVER",
+    "Entry",
+    "Held",
+    "backlog",
+    "ensure_group",
+    "entries_of",
+    "reclaim",
+    "value_of",
+]

@@ -1,0 +1,25 @@
+"""Agents, instances, capabilities, credentials and permissions: records, and a read-only mirror.
+
+records  registrations and enrolments, each with its MAC
+policy   who may message whom
+grants   from the permissions of the configuration to rules
+mirror   the gateway's picture of all this
+"""
+
+from mas.directory.mirror import Mirror, Sender
+from mas.directory.policy import Policy, Rule, Ruling, read_policy, write_policy
+from mas.directory.records import AgentRecord, InstanceRecord, instance_field, store
+
+__all__ = [
+    "AgentRecord",
+    "InstanceRecord",
+    "Mirror",
+    "Policy",
+    "Rule",
+    "Ruling",
+    "Sender",
+    "instance_field",
+    "read_policy",
+    "store",
+    "write_policy",
+]

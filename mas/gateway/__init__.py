@@ -1,0 +1,20 @@
+"""The gateway: every message passes it, and nothing reaches an agent but through it.
+
+service     read, decide, commit; the one loop
+submission  one entry on its way to a decision
+stages/     the policies, one a file; `pipeline` asks them in turn
+batch       from submissions to one commit; `control` for messages to the gateway itself
+writes      what a decision writes
+commit      the one atomic step
+lease       which gateway am I; `takeover` of those that fell silent
+"""
+
+from mas.bus import SCRIPTS as BUS_SCRIPTS
+from mas.gateway.commit import COMMIT
+from mas.gateway.lease import KEEP, LET_GO
+from mas.gateway.service import BLOCK, Gateway
+from mas.gateway.writes import DeadLetter
+
+SCRIPTS = (COMMIT, KEEP, LET_GO, *BUS_SCRIPTS)
+
+__all__ = ["BLOCK", "SCRIPTS", "DeadLetter", "Gateway"]

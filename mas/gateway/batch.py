@@ -1,0 +1,140 @@
+"""From submissions to one commit: decide each, and look closer only where a decision needs it."""
+
+from collections.abc import Callable, Iterable
+
+from mas.audit import Counter
+from mas.decision import Decision
+from mas.directory import Sender
+from mas.gateway.commit import Bucket, Change, Commit, Token
+from mas.gateway.control import control
+from mas.gateway.pipeline import decide
+from mas.gateway.snapshot import Snapshot
+from mas.gateway.stages import Stage
+from mas.gateway.submission import Submission
+from mas.gateway.verdict import ALLOWED, Verdict
+from mas.gateway.writes import Scribe
+from mas.ids import AgentId, is_valid
+from mas.keys import GATEWAY_GROUP
+from mas.message import GATEWAY
+from mas.redis import Redis
+
+
+class Batch:
+    """The submissions of one read, their changes, and what the commit must find unchanged."""
+
+    __slots__ = ("changes", "counts", "submissions", "tokens", "_bucket_at", "_buckets", "_token_at")
+
+    def __init__(self, submissions: list[Submission]) -> None:
+        self.submissions = submissions
+        self.changes: list[Change] = []
+        self.counts: list[int] = []
+        """The number of each change's audit record."""
+        self.tokens: list[Token] = []
+        self._token_at: dict[str, int] = {}
+        self._buckets: list[Bucket] = []
+        self._bucket_at: dict[str, int] = {}
+
+    def add(self, change: Change, count: int, submission: Submission) -> None:
+        """Add a change; a proven sender's token must still stand at the commit."""
+        self.changes.append(change)
+        self.counts.append(count)
+        if submission.proven and submission.sender is not None:
+            change.token = self._token(submission.sender)
+
+    def charge(self, change: Change, bucket: Bucket) -> None:
+        """Let a sender's buckets pay for a change."""
+        at = self._bucket_at.get(bucket.key)
+        if at is None:
+            self._buckets.append(bucket)
+            at = self._bucket_at[bucket.key] = len(self._buckets)
+        change.bucket = at
+
+    def commit(self, snapshot: Snapshot) -> Commit:
+        """Return what the script is given."""
+        keys, settings = snapshot.keys, snapshot.settings
+        return Commit(
+            keys.policy,
+            snapshot.mirror.fence,
+            GATEWAY_GROUP,
+            int(settings.delivery.ingress_retention + 2 * settings.message_signing.max_drift),
+            int(settings.delivery.seal_lifetime),
+            settings.delivery.max_backlog,
+            keys.audit_messages,
+            keys.dead_letters,
+            self.tokens,
+            self._buckets,
+            self.changes,
+        )
+
+    def _token(self, sender: Sender) -> int:
+        at = self._token_at.get(sender.token_hash_key)
+        if at is None:
+            self.tokens.append(Token(sender.token_hash_key, sender.token_hash))
+            at = self._token_at[sender.token_hash_key] = len(self.tokens)
+        return at
+
+
+async def decide_batch(
+    submissions: list[Submission],
+    snapshot: Snapshot,
+    stages: tuple[Stage, ...],
+    counter: Counter,
+    redis: Redis,
+    buckets: Callable[[AgentId], Bucket | None],
+) -> Batch:
+    """Decide a batch; waits for Redis only for strangers, unknown targets and control messages."""
+    await _meet_strangers(submissions, snapshot)
+    verdicts = [decide(submission, snapshot, stages) for submission in submissions]
+    await _look_for_targets(submissions, verdicts, snapshot, stages)
+    scribe, batch = Scribe(snapshot, counter), Batch(submissions)
+    for submission, verdict in zip(submissions, verdicts, strict=True):
+        message = submission.message
+        if verdict is not ALLOWED or message is None:
+            change = scribe.refuse(submission, verdict)
+        elif message.target_id == GATEWAY:
+            change = await control(submission, message, snapshot, scribe, redis)
+        else:
+            change = scribe.allow(submission, message)
+            if (bucket := buckets(submission.agent)) is not None:
+                batch.charge(change, bucket)
+        batch.add(change, scribe.count, submission)
+    return batch
+
+
+def refuse_batch(
+    refused: Iterable[tuple[Submission, Verdict]], snapshot: Snapshot, counter: Counter
+) -> Batch:
+    """Write what the commit found out otherwise: only records, letters and notices, no conditions."""
+    scribe, batch = Scribe(snapshot, counter), Batch([])
+    for submission, verdict in refused:
+        batch.submissions.append(submission)
+        change = scribe.refuse(submission, verdict)
+        batch.changes.append(change)
+        batch.counts.append(scribe.count)
+    return batch
+
+
+async def _meet_strangers(submissions: list[Submission], snapshot: Snapshot) -> None:
+    mirror = snapshot.mirror
+    strangers = {
+        (s.agent, s.instance)
+        for s in submissions
+        if mirror.sender(s.agent, s.instance) is None and is_valid(s.agent) and is_valid(s.instance)
+    }
+    if strangers:
+        await mirror.learn_senders(strangers)
+
+
+async def _look_for_targets(
+    submissions: list[Submission],
+    verdicts: list[Verdict],
+    snapshot: Snapshot,
+    stages: tuple[Stage, ...],
+) -> None:
+    """Ask Redis once for targets the mirror does not know: they may have enrolled just now."""
+    lost = [i for i, verdict in enumerate(verdicts) if verdict.decision is Decision.TARGET_UNKNOWN]
+    targets = {message.target_id for i in lost if (message := submissions[i].message) is not None}
+    if targets:
+        await snapshot.mirror.learn_targets(targets)
+        for i in lost:
+            verdicts[i] = decide(submissions[i], snapshot, stages)

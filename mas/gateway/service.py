@@ -1,0 +1,257 @@
+"""Read a batch, decide it, commit it together with the next read; begin again where Redis left off.
+
+The one loop that moves messages. What it owns: its name among the gateways, a connection of its own
+(its reads block), and the mirror. Errors of Redis stay inside: the loop waits and goes on; nothing
+is delivered meanwhile.
+"""
+
+from typing import Any
+
+import anyio
+import msgspec
+import structlog
+from anyio.abc import TaskStatus
+from redis.exceptions import ResponseError
+
+from mas.audit import Counter
+from mas.bus import ensure_group, entries_of
+from mas.clock import SYSTEM, Clock
+from mas.decision import Decision
+from mas.directory import Mirror
+from mas.errors import IntegrityError, RedisUnavailable
+from mas.gateway.batch import Batch, decide_batch, refuse_batch
+from mas.gateway.commit import COMMIT, STALE_POLICY, Outcome, pack
+from mas.gateway.lease import Name
+from mas.gateway.rates import buckets_for
+from mas.gateway.snapshot import Snapshot
+from mas.gateway.stages import stages_for
+from mas.gateway.submission import Submission
+from mas.gateway.takeover import INTERVAL, take_over
+from mas.gateway.verdict import Verdict
+from mas.ids import AgentId
+from mas.keys import GATEWAY_GROUP, Keys
+from mas.redis import Redis, Reply, Subscriber
+from mas.settings import GatewaySettings
+from mas.trust import Keyring
+
+log = structlog.get_logger(__name__)
+
+BLOCK = 0.5
+"""Seconds a read waits for mail; also how late a takeover is noticed."""
+_REFUSALS = {
+    Outcome.TOKEN_INVALID: Verdict(Decision.AUTH_FAILED, "the token has expired or was revoked", "commit"),
+    Outcome.REPLAYED: Verdict(Decision.REPLAYED, "this sequence number was committed before", "commit"),
+    Outcome.ANSWERED: Verdict(Decision.REPLAYED, "the request has its answer already", "commit"),
+    Outcome.BACKLOG_FULL: Verdict(Decision.BACKLOG_FULL, "too much mail waits for the target", "commit"),
+    Outcome.UNDELIVERABLE: Verdict(Decision.TARGET_UNKNOWN, "the target's key holds no stream", "commit"),
+}
+
+
+class Gateway:
+    """One gateway.
+
+    :param redis: the process's shared connection
+    :param reading: a connection of the gateway's own, opened for reads that block for `BLOCK`
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        reading: Redis,
+        subscriber: Subscriber,
+        keys: Keys,
+        keyring: Keyring,
+        settings: GatewaySettings,
+        *,
+        clock: Clock = SYSTEM,
+        host: str | None = None,
+    ) -> None:
+        self._redis, self._reading, self._subscriber = redis, reading, subscriber
+        self._keys, self._keyring, self._settings, self._clock = keys, keyring, settings, clock
+        self._mirror = Mirror(redis, keys, keyring, alarm=_alarm, clock=clock)
+        self._stages = stages_for(settings.features)
+        self._buckets = buckets_for(settings.rate_limit, keys)
+        self._name = Name(redis, keys, host)
+        self._streams = (keys.ingress,)
+        self._stale_agents: set[AgentId] = set()
+        self._mirror_is_stale = False
+        # How often the own backlog grew, up to which growth the read under way looks, and up to which
+        # it has been read empty: a takeover during a read is not lost.
+        self._backlog_grown = self._backlog_reading = self._backlog_read = 0
+        self._redis_is_ahead = 0.0
+        self.decided = 0
+        """Messages decided since the start."""
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; ready once the first read is about to be made."""
+        async with self._name.held() as name, anyio.create_task_group() as tasks:
+            self._counter = Counter(name, self._keyring.audit)
+            self._subscriber.listen(self._keys.system, self._heard)
+            try:
+                await self._prepare()
+                log.info("gateway is ready", gateway=name)
+                task_status.started()
+                tasks.start_soon(self._watch_the_others)
+                await self._serve()
+            finally:
+                self._subscriber.ignore(self._keys.system)
+
+    async def _serve(self) -> None:
+        while True:
+            try:
+                await self._serve_connected()
+            except RedisUnavailable as error:
+                log.warning("gateway lost redis; nothing is delivered until it is back", problem=str(error))
+                await self._recover()
+            except ResponseError as error:
+                # NOGROUP after a flush, LOADING, OOM: deny and try again, never spin.
+                log.error("redis refused the gateway", problem=str(error))  # noqa: TRY400 - no traceback wanted
+                await self._clock.sleep(BLOCK)
+                await self._recover()
+
+    async def _recover(self) -> None:
+        while True:
+            try:
+                await self._redis.connected()
+                await self._reading.connected()
+                # Whether the last commit happened is unknown: its records may stand under these numbers.
+                self._counter.begin_run()
+                await self._prepare()
+            except (RedisUnavailable, ResponseError) as error:
+                log.warning("gateway cannot resume yet", problem=str(error))
+                await self._clock.sleep(BLOCK)
+            else:
+                return
+
+    async def _prepare(self) -> None:
+        for stream in self._streams:
+            await ensure_group(self._redis, stream, GATEWAY_GROUP)
+        seconds, micros = await self._redis.call("TIME")
+        self._redis_is_ahead = int(seconds) + int(micros) / 1e6 - self._clock.wall()
+        self._mirror_is_stale = False
+        self._stale_agents.clear()
+        await self._mirror.load()
+        self._backlog_grown += 1
+
+    async def _serve_connected(self) -> None:
+        following = self._read()
+        while True:
+            entries = list(entries_of(await following.result()))
+            await self._refresh()
+            if not entries:
+                self._backlog_read = self._backlog_reading
+                following = self._read()
+                continue
+            submissions = [Submission(entry) for entry in entries]
+            batch = await self._decide(submissions)
+            written = self._commit(self._reading, batch)
+            following = self._read()
+            await self._conclude(batch, await written.result())
+
+    def _read(self) -> Reply:
+        own = self._backlog_read != self._backlog_grown
+        self._backlog_reading = self._backlog_grown
+        which = "0" if own else ">"
+        waiting = () if own else ("BLOCK", int(BLOCK * 1000))
+        return self._reading.post(
+            "XREADGROUP", "GROUP", GATEWAY_GROUP, self._name.value, "COUNT", self._settings.batch, *waiting,
+            "STREAMS", *self._streams, *[which] * len(self._streams),
+        )  # fmt: skip
+
+    async def _decide(self, submissions: list[Submission]) -> Batch:
+        self.decided += len(submissions)
+        return await decide_batch(
+            submissions, self._snapshot(), self._stages, self._counter, self._redis, self._buckets
+        )
+
+    def _commit(self, connection: Redis, batch: Batch) -> Reply:
+        return connection.post_script(COMMIT, (), (pack(batch.commit(self._snapshot())),))
+
+    async def _conclude(self, batch: Batch, outcomes: Any) -> None:
+        """See to what the commit left undone, until nothing is; on the shared connection, which never blocks."""
+        while outcomes == STALE_POLICY:
+            self._counter.give_back(iter(batch.counts))
+            await self._mirror.load_policy()
+            batch = await self._decide([_again(s) for s in batch.submissions])
+            outcomes = await self._run_commit(batch)
+        if not any(outcomes):
+            return
+        refused = []
+        undone = [i for i, outcome in enumerate(outcomes) if outcome != Outcome.DONE]
+        self._counter.give_back(batch.counts[i] for i in undone)
+        for i in undone:
+            submission, outcome = batch.submissions[i], outcomes[i]
+            if outcome >= Outcome.RATE_LIMITED:
+                wait = (outcome - Outcome.RATE_LIMITED) / 1000
+                refused.append((submission, Verdict(Decision.RATE_LIMITED, "over its rate", "commit", wait)))
+            elif outcome != Outcome.FENCED:
+                refused.append((submission, _REFUSALS[Outcome(outcome)]))
+                if outcome == Outcome.TOKEN_INVALID:
+                    submission.proven = False
+                    self._mirror.forget_sender(submission.agent, submission.instance)
+        if refused:
+            await self._conclude_refusals(refused)
+
+    async def _conclude_refusals(self, refused: list[tuple[Submission, Verdict]]) -> None:
+        outcomes = STALE_POLICY
+        while outcomes == STALE_POLICY:
+            batch = refuse_batch(refused, self._snapshot(), self._counter)
+            outcomes = await self._run_commit(batch)
+            if outcomes == STALE_POLICY:
+                self._counter.give_back(iter(batch.counts))
+                await self._mirror.load_policy()
+        self._counter.give_back(
+            count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
+        )
+
+    async def _run_commit(self, batch: Batch) -> Any:
+        packed = pack(batch.commit(self._snapshot()))
+        return await self._redis.run_script(COMMIT, (), (packed,))
+
+    def _snapshot(self) -> Snapshot:
+        now = self._clock.wall() + self._redis_is_ahead
+        return Snapshot(self._mirror, self._settings, self._keyring, self._keys, now)
+
+    async def _refresh(self) -> None:
+        if self._mirror_is_stale:
+            self._mirror_is_stale = False
+            self._stale_agents.clear()
+            await self._mirror.load()
+        elif self._stale_agents:
+            stale, self._stale_agents = self._stale_agents, set()
+            await self._mirror.load_agents(stale)
+
+    def _heard(self, event: bytes | None) -> None:
+        """Take note of an event; None means that some may have been missed."""
+        if event is None:
+            self._mirror_is_stale = True
+            return
+        try:
+            about = msgspec.json.decode(event, type=_Event)
+        except msgspec.DecodeError:
+            return
+        self._stale_agents.add(about.agent_id)
+
+    async def _watch_the_others(self) -> None:
+        while True:
+            await self._clock.sleep(INTERVAL)
+            try:
+                taken = await take_over(self._redis, self._keys, self._name.value, self._streams)
+            except (RedisUnavailable, ResponseError):
+                continue
+            if taken:
+                log.warning("took over what a dead gateway held", entries=taken)
+                self._backlog_grown += 1
+
+
+class _Event(msgspec.Struct, frozen=True):
+    agent_id: AgentId
+
+
+def _again(submission: Submission) -> Submission:
+    submission.proven, submission.permit = False, None
+    return submission
+
+
+def _alarm(error: IntegrityError) -> None:
+    log.critical("a record in redis is not what it must be; it is ignored", problem=str(error))

@@ -1,0 +1,92 @@
+"""Is it a message at all? Everything that costs nothing to refuse, before anything that costs.
+
+Sizes are capped before parsing; what does not parse, is not spelled in the one canonical way, or
+carries a name that could bend a key ends here, and never costs its neighbours.
+"""
+
+import math
+import re
+
+import msgspec
+
+from mas.decision import Decision
+from mas.gateway.snapshot import Snapshot
+from mas.gateway.submission import Submission
+from mas.gateway.verdict import Verdict
+from mas.ids import RESERVED, is_valid
+from mas.message import GATEWAY, decode, is_canonical
+
+MAX_SEQUENCE = 2**53
+_type_is_valid = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}").fullmatch
+_brackets = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+
+
+def shape(submission: Submission, snapshot: Snapshot) -> Verdict | None:
+    """Refuse what is too large or malformed; leave the decoded message behind."""
+    if not submission.well_formed:
+        return _malformed("its fields are not those of a submission")
+    envelope, limits = submission.envelope, snapshot.settings.limits
+    if len(envelope) > limits.max_envelope:
+        return Verdict(
+            Decision.TOO_LARGE, f"{len(envelope)} bytes, and {limits.max_envelope} is the most allowed"
+        )
+    if snapshot.mirror.sender(submission.agent, submission.instance) is None and not (
+        is_valid(submission.agent) and is_valid(submission.instance)
+    ):
+        return _malformed("its agent or instance is not a valid id")
+    if not _read_numbers(submission):
+        return _malformed("its timestamp or sequence number is not a number in range")
+    if depth_exceeds(envelope, limits.max_depth):
+        return _malformed(f"nested deeper than {limits.max_depth}")
+    try:
+        message = decode(envelope)
+        if b"\\u" in envelope or not envelope.isascii():
+            # Raw payloads are skipped over, not read: half a surrogate or broken UTF-8 would get through.
+            envelope.decode()
+            msgspec.json.decode(message.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _malformed(f"its envelope does not decode: {type(error).__name__}")
+    if not is_canonical(message, envelope):
+        return _malformed("its envelope is not in the canonical encoding")
+    if message.target_id not in snapshot.mirror.agents and not is_valid(message.target_id):
+        return _malformed("its target is not a valid id")
+    kind = message.message_type
+    if _type_is_valid(kind) is None or (kind.startswith(RESERVED) and message.target_id != GATEWAY):
+        return _malformed("its message type is not valid or is reserved")
+    if not is_valid(message.message_id) or (
+        message.meta.correlation_id is not None and not is_valid(message.meta.correlation_id)
+    ):
+        return _malformed("its message or correlation id is not valid")
+    submission.message = message
+    return None
+
+
+def depth_exceeds(text: bytes, most: int) -> bool:
+    """Say whether JSON text nests deeper than allowed; brackets in strings do not count."""
+    if text.count(b"[") + text.count(b"{") <= most:
+        return False
+    depth = 0
+    for found in _brackets.finditer(text):
+        first = text[found.start()]
+        if first in b"[{":
+            depth += 1
+            if depth > most:
+                return True
+        elif first in b"]}":
+            depth -= 1
+    return False
+
+
+def _read_numbers(submission: Submission) -> bool:
+    sequence = submission.sequence_text
+    if not sequence.isdigit() or len(sequence) > 16:
+        return False
+    try:
+        submission.sequence, submission.signed_at = int(sequence), float(submission.signed_at_text)
+    except ValueError:
+        return False
+    return 0 < submission.sequence < MAX_SEQUENCE and math.isfinite(submission.signed_at)
+
+
+def _malformed(reason: str) -> Verdict:
+    return Verdict(Decision.MALFORMED, reason)

@@ -1,0 +1,57 @@
+"""One entry of an ingress stream, on its way to a decision."""
+
+from mas.bus import Entry
+from mas.directory import Sender
+from mas.ids import AgentId, InstanceId
+from mas.message import Message
+from mas.trust import Permit
+
+FIELDS = (b"envelope", b"agent", b"instance", b"timestamp", b"sequence", b"signature")
+"""What an agent submits, in this order."""
+
+
+class Submission:
+    """What the stages look at and fill in, each building on those before it.
+
+    The claims (agent, instance) are what the entry says; they are the truth only once the signature
+    stage has passed. `message` is None until the shape stage has passed.
+    """
+
+    __slots__ = (
+        "agent",
+        "arrived",
+        "entry_id",
+        "envelope",
+        "instance",
+        "message",
+        "permit",
+        "proven",
+        "sender",
+        "sequence",
+        "sequence_text",
+        "signature",
+        "signed_at",
+        "signed_at_text",
+        "stream",
+        "well_formed",
+    )
+
+    def __init__(self, entry: Entry) -> None:
+        self.stream, self.entry_id = entry.stream, entry.id
+        self.arrived = int(entry.id.partition(b"-")[0]) / 1000
+        """Seconds since the epoch, by Redis' clock."""
+        self.message: Message | None = None
+        self.sender: Sender | None = None
+        self.proven = False
+        self.permit: Permit | None = None
+        self.sequence, self.signed_at = 0, 0.0
+        self.agent, self.instance = AgentId(""), InstanceId("")
+        self.envelope = self.signed_at_text = self.sequence_text = self.signature = b""
+        fields = entry.fields or []
+        self.well_formed = tuple(fields[::2]) == FIELDS
+        if self.well_formed:
+            self.envelope, agent, instance, self.signed_at_text, self.sequence_text, self.signature = fields[
+                1::2
+            ]
+            self.agent = AgentId(agent.decode("utf-8", "backslashreplace"))
+            self.instance = InstanceId(instance.decode("utf-8", "backslashreplace"))

@@ -1,0 +1,18 @@
+"""What a stage says, and what the walk over all stages ends in."""
+
+from typing import NamedTuple
+
+from mas.decision import Decision
+
+
+class Verdict(NamedTuple):
+    """A decision with its reason: a refusal is a value."""
+
+    decision: Decision
+    reason: str = ""
+    stage: str = ""
+    retry_after: float | None = None
+    """Seconds, where it is known."""
+
+
+ALLOWED = Verdict(Decision.ALLOWED)

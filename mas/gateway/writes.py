@@ -1,0 +1,262 @@
+"""What a decision writes: the delivery, its record, the dead letter, the word to the sender.
+
+Pure: a submission and a verdict go in, a change comes out.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from mas.audit import AuditRecord, Counter
+from mas.control import ANSWER_TYPE, DECISION_TYPE, Notice
+from mas.decision import Decision
+from mas.gateway.commit import NO_MARK, Change, Mark, Removal, Write
+from mas.gateway.snapshot import Snapshot
+from mas.gateway.submission import Submission
+from mas.gateway.verdict import Verdict
+from mas.ids import AgentId, InstanceId, MessageId, new_message_id
+from mas.keys import Keys
+from mas.message import GATEWAY, Message, Meta, encode
+from mas.trust import Keyring, Permit, protect, seal
+
+_UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
+
+
+class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message that will not be handled, and why."""
+
+    decision: Decision
+    reason: str
+    sender: str
+    instance: str
+    target: str = ""
+    type: str = ""
+    message_id: str = ""
+    attempts: int = 0
+    """Handler starts, for one that was delivered."""
+    digest: str = ""
+    """Keyed hash of the envelope, kept where the envelope is not."""
+    envelope: msgspec.Raw = msgspec.Raw(b"null")
+    """Kept unless authentication or DLP refused it, or it does not decode."""
+
+
+class Scribe:
+    """Writes changes for one gateway; all keys and expiries of one batch are fixed at its start."""
+
+    def __init__(self, snapshot: Snapshot, counter: Counter) -> None:
+        self._keys: Keys = snapshot.keys
+        self._keyring: Keyring = snapshot.keyring
+        self._counter = counter
+        self.count = 0
+        """The number of the record written last."""
+        self._policy = snapshot.mirror.policy.version
+        self._expires = int(snapshot.now + snapshot.settings.delivery.seal_lifetime)
+        self._expires_text = b"%d" % self._expires
+        self._now = snapshot.now
+        self._marks = snapshot.settings.features.message_signing
+
+    def allow(self, submission: Submission, message: Message) -> Change:
+        """Deliver the exact bytes under the gateway's seal."""
+        target, meta = message.target_id, message.meta
+        permit, instance = submission.permit, InstanceId("")
+        granted, answered, capped = b"", NO_MARK, ""
+        if permit is not None:
+            instance = permit.instance
+            stream = self._keys.instance_stream(target, instance)
+            answered = Mark.of(
+                self._keys.answered(target, instance, permit.sequence), permit.sequence
+            )
+        else:
+            stream = capped = self._keys.stream(target)
+            if meta.correlation_id is not None:
+                asked = Permit(submission.instance, submission.sequence, self._expires)
+                granted = asked.mint(
+                    self._keyring.permit,
+                    requester=submission.agent,
+                    responder=target,
+                    correlation=meta.correlation_id,
+                ).encode()
+        delivery = self._delivery(
+            stream, target, instance, submission.entry_id, granted, submission.envelope
+        )
+        record = self.record(submission, Verdict(Decision.ALLOWED))
+        writes = (delivery, record)
+        if meta.confirm:
+            writes += (self._notice(submission, message, Verdict(Decision.ALLOWED)),)
+        return Change(
+            submission.stream,
+            submission.entry_id,
+            writes,
+            mark=self._mark(submission),
+            answered=answered,
+            target=capped,
+            ring=self._keys.ring(target),
+            ring_for=instance,
+        )
+
+    def refuse(self, submission: Submission, verdict: Verdict) -> Change:
+        """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""
+        message = submission.message
+        writes = [self.record(submission, verdict), self._refused_letter(submission, verdict)]
+        ring = ring_for = ""
+        if submission.proven and message is not None and verdict.decision.notifies:
+            writes.append(self._notice(submission, message, verdict))
+            ring, ring_for = self._keys.ring(submission.agent), submission.instance
+        mark = NO_MARK if verdict.decision is Decision.REPLAYED else self._mark(submission)
+        return Change(
+            submission.stream, submission.entry_id, tuple(writes), mark=mark, ring=ring, ring_for=ring_for
+        )
+
+    def answer(self, submission: Submission, message: Message, data: Any) -> Change:
+        """Answer a question to the gateway itself."""
+        agent, instance = submission.agent, submission.instance
+        return Change(
+            submission.stream,
+            submission.entry_id,
+            (
+                self.word(agent, instance, submission.entry_id, ANSWER_TYPE, data, message.message_id),
+                self.record(submission, Verdict(Decision.ALLOWED)),
+            ),
+            mark=self._mark(submission),
+            ring=self._keys.ring(agent),
+            ring_for=instance,
+        )
+
+    def bury(
+        self,
+        submission: Submission,
+        message: Message,
+        envelope: bytes,
+        removal: Removal,
+        letter: DeadLetter,
+    ) -> Change:
+        """Take a delivery that its receiver gave up off its stream, and tell who asked."""
+        verdict = Verdict(letter.decision, letter.reason, "delivery")
+        writes = [self.record(submission, verdict, message, envelope), self._letter(letter)]
+        ring = ring_for = ""
+        if message.meta.correlation_id is not None or message.meta.confirm:
+            notice = Notice(message.message_id, verdict.decision, verdict.reason)
+            sender, instance = message.sender_id, message.meta.sender_instance_id
+            writes.append(
+                self.word(
+                    sender, instance, submission.entry_id, DECISION_TYPE, notice, message.message_id
+                )
+            )
+            ring, ring_for = self._keys.ring(sender), instance
+        return Change(
+            submission.stream,
+            submission.entry_id,
+            tuple(writes),
+            mark=self._mark(submission),
+            removal=removal,
+            ring=ring,
+            ring_for=ring_for,
+        )
+
+    def word(
+        self,
+        agent: AgentId,
+        instance: InstanceId,
+        ingress: bytes,
+        kind: str,
+        data: Any,
+        correlation: MessageId,
+    ) -> Write:
+        """Write from the gateway to one instance, about one of its messages."""
+        meta = Meta(InstanceId("0"), correlation_id=correlation, is_reply=True)
+        told = Message(GATEWAY, agent, kind, data, meta, self._now, new_message_id())
+        stream = self._keys.instance_stream(agent, instance)
+        return self._delivery(stream, agent, instance, ingress, b"", encode(told))
+
+    def _letter(self, letter: DeadLetter) -> Write:
+        place = self._keys.dead_letters
+        return Write(place, ("letter", protect(self._keyring.record, place, msgspec.json.encode(letter))))
+
+    def _notice(self, submission: Submission, message: Message, verdict: Verdict) -> Write:
+        notice = Notice(message.message_id, verdict.decision, verdict.reason, verdict.retry_after)
+        return self.word(
+            submission.agent,
+            submission.instance,
+            submission.entry_id,
+            DECISION_TYPE,
+            notice,
+            message.message_id,
+        )
+
+    def _delivery(
+        self,
+        stream: str,
+        target: AgentId,
+        instance: InstanceId,
+        ingress: bytes,
+        permit: bytes,
+        envelope: bytes,
+    ) -> Write:
+        route = b"%b %b %b" % (ingress, self._expires_text, permit)
+        sealed = seal(self._keyring.seal(target), target, instance, route, envelope)
+        return Write(stream, ("envelope", envelope, "route", route, "seal", sealed))
+
+    def _mark(self, submission: Submission) -> Mark:
+        if not (submission.proven and self._marks):
+            return NO_MARK
+        key = self._keys.replay(submission.agent, submission.instance, submission.sequence)
+        return Mark.of(key, submission.sequence)
+
+    def _digest(self, envelope: bytes) -> str:
+        return hashlib.blake2b(envelope, key=self._keyring.digest, digest_size=16).hexdigest()
+
+    def record(
+        self,
+        submission: Submission,
+        verdict: Verdict,
+        about: Message | None = None,
+        about_envelope: bytes = b"",
+    ) -> Write:
+        """Record a decision: about the submission's own message, or about another one it reports on."""
+        message = about or submission.message
+        meta = message.meta if message else None
+        envelope = about_envelope or submission.envelope
+        self.count = count = self._counter.take()
+        record = AuditRecord(
+            gateway=self._counter.gateway,
+            run=self._counter.run,
+            count=count,
+            decision=verdict.decision,
+            sender=message.sender_id if about else _shown(submission.agent),
+            instance=about.meta.sender_instance_id if about else _shown(submission.instance),
+            ingress=submission.entry_id.decode(),
+            target=message.target_id if message else "",
+            type=message.message_type if message else "",
+            message_id=message.message_id if message else "",
+            correlation_id=(meta.correlation_id or "") if meta else "",
+            stage=verdict.stage,
+            reason=verdict.reason,
+            policy=self._policy,
+            digest=self._digest(envelope),
+            size=len(envelope),
+            traceparent=(meta.traceparent or "") if meta else "",
+        )
+        return Write(self._keys.audit_messages, self._counter.fields(record))
+
+    def _refused_letter(self, submission: Submission, verdict: Verdict) -> Write:
+        message = submission.message
+        kept = message is not None and submission.proven and verdict.decision not in _UNKEPT
+        return self._letter(
+            DeadLetter(
+                verdict.decision,
+                verdict.reason,
+                _shown(submission.agent),
+                _shown(submission.instance),
+                message.target_id if message else "",
+                message.message_type if message else "",
+                message.message_id if message else "",
+                digest=self._digest(submission.envelope),
+                envelope=msgspec.Raw(submission.envelope if kept else b"null"),
+            )
+        )
+
+
+def _shown(claim: str) -> str:
+    """Return a claimed id as it may stand in a record: printable and short."""
+    return claim if claim.isascii() and claim.isprintable() and len(claim) <= 128 else ascii(claim)[:128]

@@ -1,0 +1,100 @@
+"""The only place where a Redis key, channel or group name is spelled.
+
+Scripts get finished keys from here; nobody else joins strings into one. The ids that go in have
+passed `mas.ids`, so none can contain a separator.
+"""
+
+from mas.ids import AgentId, InstanceId
+
+GATEWAY_GROUP = "gateway"
+AGENT_GROUP = "agents"
+REPLAY_BLOCK = 8192
+"""Sequence numbers per bitmap: one kilobyte when full."""
+
+
+class Keys:
+    """Every key of one system.
+
+    :param namespace: a prefix that keeps several systems in one Redis apart; empty for none
+    """
+
+    __slots__ = (
+        "agents",
+        "audit_messages",
+        "audit_security",
+        "dead_letters",
+        "gateways",
+        "ingress",
+        "namespace",
+        "policy",
+        "prefix",
+        "system",
+    )
+
+    def __init__(self, namespace: str = "") -> None:
+        self.namespace = namespace
+        self.prefix = p = f"{namespace}:" if namespace else ""
+        self.ingress = f"{p}mas.gateway.ingress"
+        self.gateways = f"{p}mas.gateways"
+        self.agents = f"{p}mas.agents"
+        self.policy = f"{p}mas.policy"
+        self.system = f"{p}mas.system"
+        self.audit_messages = f"{p}audit:messages"
+        self.audit_security = f"{p}audit:security_events"
+        self.dead_letters = f"{p}dlq:messages"
+
+    def ingress_of(self, agent: AgentId) -> str:
+        """Name the ingress stream of an agent that runs outside."""
+        return f"{self.prefix}mas.gateway.ingress:{agent}"
+
+    def gateway_lease(self, gateway: str) -> str:
+        """Name the string whose presence says that a gateway is alive."""
+        return f"{self.prefix}mas.gateway.lease:{gateway}"
+
+    def stream(self, agent: AgentId) -> str:
+        """Name the delivery stream that all instances of an agent share."""
+        return f"{self.prefix}agent.stream:{agent}"
+
+    def instance_stream(self, agent: AgentId, instance: InstanceId) -> str:
+        """Name the stream of one instance: its replies and notices."""
+        return f"{self.prefix}agent.stream:{agent}:{instance}"
+
+    def agent(self, agent: AgentId) -> str:
+        """Name the registration hash."""
+        return f"{self.prefix}agent:{agent}"
+
+    def instances(self, agent: AgentId) -> str:
+        """Name the set of an agent's instances."""
+        return f"{self.prefix}agent:{agent}:instances"
+
+    def heartbeat(self, agent: AgentId, instance: InstanceId) -> str:
+        """Name the string whose presence says that an instance is alive."""
+        return f"{self.prefix}agent:{agent}:heartbeat:{instance}"
+
+    def token_hash(self, agent: AgentId, instance: InstanceId) -> str:
+        """Name the string that makes an instance's token valid."""
+        return f"{self.prefix}agent:{agent}:token_hash:{instance}"
+
+    def state(self, agent: AgentId) -> str:
+        """Name the hash of an agent's state."""
+        return f"{self.prefix}agent.state:{agent}"
+
+    def capability(self, name: str) -> str:
+        """Name the set of agents that offer a capability."""
+        return f"{self.prefix}mas.capability:{name}"
+
+    def rate_limit(self, agent: AgentId) -> str:
+        """Name the hash of an agent's token buckets."""
+        return f"{self.prefix}ratelimit:{agent}"
+
+    def replay(self, agent: AgentId, instance: InstanceId, sequence: int) -> str:
+        """Name the bitmap that holds the mark of a submission's sequence number."""
+        return f"{self.prefix}mas.replay:{agent}:{instance}:{sequence // REPLAY_BLOCK}"
+
+    def answered(self, agent: AgentId, instance: InstanceId, sequence: int) -> str:
+        """Name the bitmap that holds the mark of an answered request's sequence number."""
+        return f"{self.prefix}mas.answered:{agent}:{instance}:{sequence // REPLAY_BLOCK}"
+
+    def ring(self, agent: AgentId) -> str:
+        """Name the channel that tells an agent's processes of new mail."""
+        return f"{self.prefix}mas.ring:{agent}"

@@ -1,0 +1,79 @@
+"""The envelope: what one agent says to another, and its one encoding on the wire.
+
+An envelope is encoded once, by its sender; from then on the exact bytes travel, and whoever reads
+them decodes but never encodes again. The payload stays raw until a handler wants it.
+"""
+
+from typing import Any
+
+import msgspec
+
+from mas.ids import AgentId, InstanceId, MessageId
+
+GATEWAY = AgentId("mas.gateway")
+"""Who signs decisions, and whom control messages go to."""
+EMPTY = msgspec.Raw(b"{}")
+
+
+class Meta(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a message says about itself besides its payload."""
+
+    sender_instance_id: InstanceId
+    correlation_id: MessageId | None = None
+    """On a request its own message id; on a reply the request's."""
+    is_reply: bool = False
+    permit: str | None = None
+    """On a reply: the permit that came with the request."""
+    confirm: bool = False
+    """Whether the sender waits for the decision even when it is ALLOWED."""
+    expires_at: float | None = None
+    """Seconds since the epoch after which nobody wants the message any more."""
+    traceparent: str | None = None
+    """W3C trace context."""
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One message; times in seconds since the epoch, by the sender's clock."""
+
+    sender_id: AgentId
+    target_id: AgentId
+    message_type: str
+    data: msgspec.Raw
+    meta: Meta
+    timestamp: float
+    message_id: MessageId
+
+
+def _plain(value: Any) -> Any:
+    """Turn what msgspec does not know into what it does: pydantic models, by duck."""
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise NotImplementedError(f"{type(value).__qualname__} cannot be sent as JSON")
+    return dump(mode="json")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+_decoder = msgspec.json.Decoder(Message)
+
+encode = _encoder.encode
+"""Encode an envelope, or any payload, as JSON bytes.
+
+A `Message` built to be sent may hold any encodable object as its `data`: it is encoded in place.
+"""
+
+
+def decode(body: bytes) -> Message:
+    """Decode an envelope.
+
+    :raises msgspec.DecodeError: when it is none
+    """
+    return _decoder.decode(body)
+
+
+def is_canonical(message: Message, body: bytes) -> bool:
+    """Say whether these bytes are the one encoding of this message.
+
+    Two parsers can read duplicate keys or odd spellings differently; an envelope that is not spelled
+    the one way is refused before anybody could.
+    """
+    return encode(message) == body

@@ -1,0 +1,25 @@
+"""The MAS service: who is there, who lives, who left.
+
+enrolment  an instance joins and leaves
+heartbeat  one beat for all instances of a process
+health     finds those that died without leaving
+events     what happens to agents, told on `mas.system`
+"""
+
+from mas.registry.enrolment import ENROL, LEAVE, enrol, leave
+from mas.registry.events import Event, Kind, encode_event
+from mas.registry.health import DEAD, HealthMonitor
+from mas.registry.heartbeat import BEAT, Heartbeat
+
+SCRIPTS = (BEAT, DEAD, ENROL, LEAVE)
+
+__all__ = [
+    "SCRIPTS",
+    "Event",
+    "HealthMonitor",
+    "Heartbeat",
+    "Kind",
+    "encode_event",
+    "enrol",
+    "leave",
+]

@@ -1,0 +1,34 @@
+"""What happens to agents, told on one channel to whoever listens.
+
+Events speed things up and inform; nothing depends on one arriving, for a published message may be
+lost.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from mas.ids import AgentId, InstanceId
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    REGISTER = "REGISTER"
+    DEREGISTER = "DEREGISTER"
+    INSTANCE_JOIN = "INSTANCE_JOIN"
+    INSTANCE_LEAVE = "INSTANCE_LEAVE"
+    RESTARTED = "RESTARTED"
+    GIVEN_UP = "GIVEN_UP"
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event on `mas.system`."""
+
+    event: Kind
+    agent_id: AgentId
+    instance_id: InstanceId | None = None
+    detail: str = ""
+
+
+encode_event = msgspec.json.Encoder().encode
