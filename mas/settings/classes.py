@@ -31,7 +31,9 @@ def resolve_class(agent: AgentSettings, *, search: Path, base: type[T]) -> type[
     for name in names.split("."):
         if not hasattr(found, name):
             holder = f"module {module_name}" if isinstance(found, ModuleType) else f"{found!r}"
-            classes = [key for key, value in vars(found).items() if isinstance(value, type)]
+            classes = [
+                key for key, value in getattr(found, "__dict__", {}).items() if isinstance(value, type)
+            ]
             raise _refusal(agent, f"{holder} has no {name}", nearest(name, classes))
         found = getattr(found, name)
     if not isinstance(found, type):

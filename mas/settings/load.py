@@ -65,8 +65,8 @@ class _Draft:
         _mark(self.data, (), Origin("argument"), self.origins)
 
     def take_file(self, path: Path, *, named: bool) -> None:
-        path = path.expanduser().absolute()
-        if path.is_dir():
+        path = search.at_home(path).absolute()
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for what can be no path at all
             path /= search.NAME
         self.base = path.parent
         self.owners = None if named else search.own()
@@ -116,7 +116,7 @@ class _Draft:
         named = self.data.get("gateway_config_file")
         path = self.beside
         if isinstance(named, str | Path) and str(named):
-            path = self.base / Path(named).expanduser()
+            path = self.base / search.at_home(Path(named))
             self.owners = None
         elif path is None or not os.path.lexists(path):
             return

@@ -8,7 +8,9 @@ from mas.settings.fields import Unfit, nearest
 from mas.settings.secret import Secret
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
-_HARMLESS = frozenset({"db", "protocol", "ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+_HARMLESS = frozenset(
+    {"db", "protocol", "ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
+)
 
 
 class RedisUrl(Secret):

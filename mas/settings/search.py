@@ -29,8 +29,8 @@ def find_config(start: Path | None = None) -> Path:
     for directory in (start, *start.parents):
         candidate = directory / NAME
         if os.path.lexists(candidate):
-            _refuse_open_directory(directory)
-            _refuse_open_directory(candidate.resolve().parent)
+            _refuse_open_directory(directory, candidate)
+            _refuse_open_directory(Path(os.path.realpath(candidate)).parent, candidate)
             return candidate
     raise ConfigurationError(
         f"no {NAME} in {start} nor in any directory above it",
@@ -104,8 +104,24 @@ def _is_private_group(gid: int, uid: int) -> bool:
     return user.pw_gid == gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
-def _refuse_open_directory(directory: Path) -> None:
-    status = directory.stat()
+def at_home(path: Path) -> Path:
+    """Return the path with `~` resolved, where there is such a user."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def _refuse_open_directory(directory: Path, candidate: Path) -> None:
+    """Refuse a directory where others may put a file of their own in place of the one found."""
+    try:
+        status = directory.stat()
+    except OSError as error:
+        reason = error.strerror
+    else:
+        reason = ""
+    if reason:
+        raise ConfigurationError(f"cannot be read: {reason}", where=str(candidate))
     if writable_by_others(status) and not status.st_mode & stat.S_ISVTX:
         raise ConfigurationError(
             "others may put files into this directory, so that its configuration is not believed",

@@ -23,6 +23,7 @@ from mas.settings.fields import ID, Path, Unfit, keys_of, nearest, quoted
 from mas.settings.model import DERIVED, Settings
 from mas.settings.permissions import KINDS, Permission
 from mas.settings.redis_url import RedisUrl, redis_url
+from mas.settings.search import at_home
 
 T = typing.TypeVar("T")
 _origin: Callable[[Any], Any] = typing.get_origin
@@ -137,10 +138,7 @@ def _file(value: Any, _: Any) -> FilePath:
     text = _CONVERTER.structure(value, str)
     if not text or "\0" in text:
         raise Unfit("expected the path of a file")
-    try:
-        return FilePath(text).expanduser()
-    except RuntimeError:
-        return FilePath(text)
+    return at_home(FilePath(text))
 
 
 def _choice(annotation: Any) -> Hook:

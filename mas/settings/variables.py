@@ -17,7 +17,7 @@ from mas.ids import AgentId
 from mas.settings import document
 from mas.settings.fields import Path, keys_of, nearest, unwrapped
 from mas.settings.model import DERIVED, Settings
-from mas.settings.search import read_secret
+from mas.settings.search import at_home, read_secret
 from mas.settings.secret import Secret
 from mas.settings.structure import Problem
 
@@ -33,15 +33,21 @@ _AS_IT_STANDS = (str, AgentId, FilePath)
 
 def variables(cls: type = Settings, path: Path = ()) -> Iterator[tuple[str, Path, type]]:
     """Yield name, path of keys and bare type of every setting that has a variable."""
+    return (each for each in _named(cls, path) if not _is_compound(each[2]))
+
+
+def _named(cls: type, path: Path) -> Iterator[tuple[str, Path, Any]]:
     for field in attrs.fields(cls):
-        if field.name in DERIVED:
-            continue
-        below = (*path, keys_of(field)[0])
-        bare, _ = unwrapped(field.type)
-        if attrs.has(bare):
-            yield from variables(bare, below)
-        elif typing.get_origin(bare) not in {tuple, dict}:
+        if field.name not in DERIVED:
+            below = (*path, keys_of(field)[0])
+            bare, _ = unwrapped(field.type)
             yield PREFIX + "__".join(map(str, below)).upper(), below, bare
+            if attrs.has(bare):
+                yield from _named(bare, below)
+
+
+def _is_compound(bare: Any) -> bool:
+    return attrs.has(bare) or typing.get_origin(bare) in {tuple, dict}
 
 
 def overrides(environ: Mapping[str, str]) -> tuple[dict[Path, tuple[str, Any]], list[Problem]]:
@@ -73,18 +79,19 @@ def overrides(environ: Mapping[str, str]) -> tuple[dict[Path, tuple[str, Any]], 
 
 
 def _unknown(name: str, known: list[str]) -> Problem:
-    key = name.removeprefix(PREFIX).split("__")[0].lower()
-    if key in {field.name for field in attrs.fields(Settings)} and f"{PREFIX}{key.upper()}" == name:
+    if name in {each for each, _, bare in _named(Settings, ()) if _is_compound(bare)}:
         return Problem((name,), "this setting is more than one value", "set it in the file")
     hint = nearest(name, known)
-    return Problem((name,), "no setting has this name", hint if hint.startswith("did") else "see mas check")
+    return Problem(
+        (name,), "no setting has this name", hint if hint.startswith("did") else "mas check lists them all"
+    )
 
 
 def _value(text: str, bare: type) -> Any:
     if _is_secret(bare) or typing.get_origin(bare) is Literal:
         return text or None
     if bare is FilePath:
-        return FilePath(text).expanduser().absolute() if text else None
+        return at_home(FilePath(text)).absolute() if text else None
     if bare in _AS_IT_STANDS:
         return text
     try:

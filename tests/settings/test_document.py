@@ -1,5 +1,4 @@
 import datetime as dt
-import time
 
 import pytest
 
@@ -128,9 +127,7 @@ MERGE_BOMB = "a0: &a0 {x: 1}\n" + "".join(
 
 @pytest.mark.parametrize("text", [BOMB, MERGE_BOMB])
 def test_aliases_count_as_what_they_expand_to(text):
-    began = time.process_time()
     assert f"more than {MAX_VALUES:,} values" in refused(text).problem
-    assert time.process_time() - began < 20
 
 
 def test_a_merge_adds_keys_and_replaces_none():
