@@ -1,6 +1,8 @@
-"""Every async test runs on asyncio and on trio."""
+"""Every async test runs on asyncio and on trio, against a real server."""
 
 import pytest
+
+pytest_plugins = ["mas.testing.fixtures"]
 
 
 @pytest.fixture(params=["asyncio", "trio"])

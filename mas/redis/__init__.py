@@ -1,0 +1,27 @@
+"""Redis over anyio: one shared connection that never shifts an answer, and a server that needs no setup.
+
+Read downward: `endpoint` says where, `dial` opens a stream, `handshake` makes it ready (`sentinel` finds the
+master), `line` moves bytes, `pipeline` pairs answers with `reply`s, `link` reconnects; `client` and
+`subscriber` are what others use. `embedded` runs a server of our own.
+"""
+
+from mas.redis.client import Redis, open_redis
+from mas.redis.endpoint import Endpoint, Tls
+from mas.redis.link import Link
+from mas.redis.refusal import RedisRefused
+from mas.redis.reply import Reply
+from mas.redis.script import Script
+from mas.redis.subscriber import Subscriber, open_subscriber
+
+__all__ = [
+    "Endpoint",
+    "Link",
+    "Redis",
+    "RedisRefused",
+    "Reply",
+    "Script",
+    "Subscriber",
+    "Tls",
+    "open_redis",
+    "open_subscriber",
+]

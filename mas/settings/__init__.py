@@ -1,0 +1,72 @@
+"""Settings: agents.yaml and gateway.yaml as attrs classes.
+
+`load` finds the files, reads them as plain data (`document`), lays the environment's overrides on
+top (`variables`), turns the result into classes (`structure`, `model`) and asks what must hold
+between them (`checks`). `explain` says where each value came from.
+"""
+
+from mas.settings.agent import AgentSettings
+from mas.settings.classes import resolve_class
+from mas.settings.deployment import deployment_secret
+from mas.settings.explain import Explained, explain
+from mas.settings.fields import Unfit, Within
+from mas.settings.gateway import (
+    AuditSettings,
+    DeliverySettings,
+    FeatureSettings,
+    GatewaySettings,
+    LimitSettings,
+    RateLimitSettings,
+    RateOverride,
+    RedisSettings,
+    SigningSettings,
+)
+from mas.settings.load import load
+from mas.settings.model import Settings
+from mas.settings.permissions import (
+    Allow,
+    AllowBidirectional,
+    AllowBroadcast,
+    AllowNetwork,
+    AllowWildcard,
+    Assign,
+    Block,
+    Permission,
+    Role,
+)
+from mas.settings.redis_url import RedisUrl
+from mas.settings.search import find_config
+from mas.settings.secret import Secret
+
+__all__ = [
+    "AgentSettings",
+    "Allow",
+    "AllowBidirectional",
+    "AllowBroadcast",
+    "AllowNetwork",
+    "AllowWildcard",
+    "Assign",
+    "AuditSettings",
+    "Block",
+    "DeliverySettings",
+    "Explained",
+    "FeatureSettings",
+    "GatewaySettings",
+    "LimitSettings",
+    "Permission",
+    "RateLimitSettings",
+    "RateOverride",
+    "RedisSettings",
+    "RedisUrl",
+    "Role",
+    "Secret",
+    "Settings",
+    "SigningSettings",
+    "Unfit",
+    "Within",
+    "deployment_secret",
+    "explain",
+    "find_config",
+    "load",
+    "resolve_class",
+]

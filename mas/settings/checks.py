@@ -1,0 +1,86 @@
+"""What must hold between settings, beyond each one's own type and bounds."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from mas.settings.fields import nearest
+from mas.settings.model import Settings
+from mas.settings.permissions import Assign, Role, agents_named
+from mas.settings.structure import Problem
+
+
+def problems(settings: Settings) -> Iterator[Problem]:
+    """Yield every contradiction that makes settings unusable."""
+    if not settings.start_gateway:
+        yield Problem(
+            ("start_gateway",),
+            "the gateway is required: agents have no other way to talk",
+            "leave it true; where gateways run elsewhere, use mas run --only agents",
+        )
+    seen: dict[str, int] = {}
+    for place, agent in enumerate(settings.agents):
+        if agent.agent_id in seen:
+            yield Problem(
+                ("agents", place, "agent_id"),
+                f"{agent.agent_id} is already agents[{seen[agent.agent_id]}]",
+                "for several of one kind use instances: N",
+            )
+        seen.setdefault(agent.agent_id, place)
+    yield from _roles(settings)
+    yield from _redis(settings)
+
+
+def warnings(settings: Settings) -> Iterator[Problem]:
+    """Yield what may be meant, but is more often a slip."""
+    known = [agent.agent_id for agent in settings.agents]
+    for place, permission in enumerate(settings.permissions):
+        for name in agents_named(permission):
+            if not any(fnmatchcase(agent, name) for agent in known):
+                hint = nearest(name, known)
+                yield Problem(
+                    ("permissions", place),
+                    f"names {name}, which no agent here has as its id; it may run elsewhere",
+                    hint if hint.startswith("did") else "",
+                )
+    for name in settings.gateway.rate_limit.overrides:
+        if name not in known:
+            yield Problem(
+                ("gateway", "rate_limit", "overrides", name),
+                "no agent here has this id; it may run elsewhere",
+            )
+
+
+def _roles(settings: Settings) -> Iterator[Problem]:
+    roles: dict[str, int] = {}
+    for place, permission in enumerate(settings.permissions):
+        if isinstance(permission, Role):
+            if permission.role in roles:
+                yield Problem(
+                    ("permissions", place, "role"),
+                    f"role {permission.role} is already permissions[{roles[permission.role]}]",
+                )
+            roles.setdefault(permission.role, place)
+    for place, permission in enumerate(settings.permissions):
+        if isinstance(permission, Assign) and permission.role not in roles:
+            yield Problem(
+                ("permissions", place, "role"),
+                f"there is no role {permission.role}",
+                nearest(permission.role, roles) or "define it with type: role",
+            )
+
+
+def _redis(settings: Settings) -> Iterator[Problem]:
+    service, gateway = settings.service_redis_url, settings.gateway.redis.url
+    if service and gateway and service != gateway:
+        yield Problem(
+            ("gateway", "redis", "url"),
+            "differs from service_redis_url, but registry, gateway and agents share one Redis",
+            "keep one of the two",
+        )
+    for path, url in ((("service_redis_url",), service), (("gateway", "redis", "url"), gateway)):
+        if url and url.crosses_network_in_clear and not settings.gateway.redis.allow_plaintext:
+            yield Problem(
+                path,
+                f"leads to another machine without TLS: {url}",
+                "use rediss://, or set redis.allow_plaintext: true in gateway.yaml",
+            )

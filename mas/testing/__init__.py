@@ -1,0 +1,1 @@
+"""What a test of MAS, or of agents built on it, needs: a real server and fixtures around it."""

@@ -1,0 +1,179 @@
+"""What is checked before a connection is used: credentials, certificates, version, role."""
+
+import logging
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import anyio
+import pytest
+import trustme
+from redis.exceptions import NoPermissionError
+
+from mas.errors import RedisTooOld, RedisUnavailable
+from mas.redis import RedisRefused, open_redis
+from mas.redis.handshake import too_old
+from mas.testing.server import redis_server
+from tests.redis.waiting import until
+
+CANARY = "c4n4ry/#?@: é"
+
+
+@pytest.fixture(scope="module")
+def locked_server():
+    with redis_server(port=0, password=CANARY) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    directory: Path = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(directory / "ca.pem")
+    for name, identity in (("server", "localhost"), ("client", "client@example.org")):
+        issued = authority.issue_cert(identity)
+        issued.private_key_pem.write_to_path(directory / f"{name}.key")
+        issued.cert_chain_pems[0].write_to_path(directory / f"{name}.pem")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def tls_port(certificates):
+    with redis_server(port=0) as free:
+        port = free.port
+    assert port is not None
+    settings = {
+        "--tls-port": str(port),
+        "--tls-ca-cert-file": str(certificates / "ca.pem"),
+        "--tls-cert-file": str(certificates / "server.pem"),
+        "--tls-key-file": str(certificates / "server.key"),
+    }
+    with redis_server(extra=[word for pair in settings.items() for word in pair]):
+        yield port
+
+
+async def test_a_password_opens_the_door(locked_server):
+    async with open_redis(locked_server.url) as redis:
+        assert await redis.ping() is True
+
+
+@pytest.mark.parametrize("user", ["", f":{CANARY[:4]}@", "nobody:c4n4ry@"])
+async def test_wrong_credentials_are_refused_at_once_and_never_shown(user, locked_server, caplog):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(RedisRefused, match="refused") as refusal, anyio.fail_after(2):
+        async with open_redis(f"redis://{user}127.0.0.1:{locked_server.port}", connect_timeout=60):
+            pass
+    assert "c4n4ry" not in f"{refusal.value} {refusal.value!r} {refusal.value.__cause__} {caplog.text}"
+    assert str(locked_server.port) in str(refusal.value)
+
+
+async def test_a_named_user_may_do_what_its_rules_say(locked_server):
+    with locked_server.client() as operator:
+        operator.acl_setuser(
+            "narrow",
+            enabled=True,
+            passwords=["+p w"],
+            commands=["+ping", "+hello", "+time", "+get"],
+            keys=["mine:*"],
+        )
+    url = f"redis://narrow:{quote('p w')}@127.0.0.1:{locked_server.port}"
+    async with open_redis(url) as redis:
+        assert await redis.get("mine:key") is None
+        with pytest.raises(NoPermissionError):
+            await redis.get("theirs:key")
+        assert await redis.ping() is True
+
+
+async def test_tls_with_an_authority_and_a_certificate_of_our_own(tls_port, certificates):
+    query = "&".join(
+        f"{key}={quote(str(certificates / name))}"
+        for key, name in (
+            ("ssl_ca_certs", "ca.pem"),
+            ("ssl_certfile", "client.pem"),
+            ("ssl_keyfile", "client.key"),
+        )
+    )
+    async with open_redis(f"rediss://localhost:{tls_port}/0?{query}") as redis:
+        assert await redis.set("key", "x" * 1_000_000) is True
+        assert await redis.strlen("key") == 1_000_000
+        assert await redis.client_getname() == "mas"
+
+
+async def test_tls_refuses_a_server_nobody_vouches_for(tls_port):
+    with pytest.raises(RedisRefused, match="bad certificate"):
+        async with open_redis(f"rediss://localhost:{tls_port}"):
+            pass
+
+
+async def test_tls_refuses_a_server_that_is_another(tls_port, certificates):
+    with pytest.raises(RedisRefused, match="bad certificate"):
+        async with open_redis(f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs={certificates}/ca.pem"):
+            pass
+
+
+@asynccontextmanager
+async def pretender(*answers: bytes):
+    """Answer whatever comes with prepared bytes, in turn."""
+
+    async def answer(stream):
+        async with stream:
+            for each in answers:
+                await stream.receive()
+                await stream.send(each)
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, answer)
+        yield listener.extra(anyio.abc.SocketAttribute.local_port)
+        tasks.cancel_scope.cancel()
+
+
+def greeting(server: str, version: str, role: str = "master") -> bytes:
+    facts = "".join(
+        f"${len(word)}\r\n{word}\r\n" for word in ("server", server, "version", version, "role", role)
+    )
+    return f"*6\r\n{facts}+PONG\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (greeting("redis", "6.2.14"), RedisTooOld, "is redis 6.2.14"),
+        (b"-ERR unknown command 'HELLO'\r\n+PONG\r\n", RedisTooOld, "does not know HELLO"),
+        (greeting("redis", "7.2.0", "replica"), RedisUnavailable, "not the master"),
+        (b"-ERR max number of clients reached\r\n+PONG\r\n", RedisUnavailable, "max number of clients"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", RedisUnavailable, "no Redis at"),
+    ],
+)
+async def test_a_server_that_will_not_do_is_named_with_the_reason(answer, error, words):
+    async with pretender(answer) as port:
+        with pytest.raises(error, match=words) as refusal:
+            async with open_redis(f"redis://127.0.0.1:{port}", connect_timeout=0.3):
+                pass
+    assert str(port) in str(refusal.value)
+
+
+async def test_an_answer_nobody_asked_for_ends_the_connection():
+    async with (
+        pretender(greeting("redis", "7.2.0"), b"+OK\r\n+TOO MUCH\r\n") as port,
+        open_redis(f"redis://127.0.0.1:{port}") as redis,
+    ):
+        assert await redis.call("PING") == b"OK"
+        await until(lambda: "nobody had asked" in redis.trouble)
+
+
+@pytest.mark.parametrize(
+    ("server", "version", "verdict"),
+    [
+        ("redis", "6.2.14", True),
+        ("redis", "7.0.0", False),
+        ("redis", "10.1", False),
+        ("Valkey", "7.1.9", True),
+        ("valkey", "7.2.5", False),
+        ("other", "6.9", True),
+    ],
+)
+def test_which_versions_will_do(server, version, verdict):
+    assert too_old(server, version) is verdict
