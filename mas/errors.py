@@ -12,7 +12,8 @@ MasError
 ├── NotARequest             a reply to a message whose sender did not ask for one
 ├── PayloadInvalid          a payload does not fit the model it was meant for (also a ValueError)
 └── SupervisionError
-    ├── StartFailed         a child raised, or took too long, before it was ready
+    ├── UnknownChild        no child has that path (also a LookupError)
+    ├── StartFailed         a child raised, returned or took too long before it was ready
     ├── RestartsExhausted   a child failed more often than its budget allows
     └── StopOverrun         a child ignored its cancellation
 """
@@ -138,6 +139,20 @@ class SupervisionError(MasError):
     def __init__(self, child: str, problem: str) -> None:
         self.child, self.problem = child, problem
         super().__init__(f"{child} {problem}")
+
+
+class UnknownChild(SupervisionError, LookupError):
+    """A path that leads to no child.
+
+    :param path: what was asked for
+    :param supervisor: who has no such child
+    :param nearest: the child probably meant, if one is close
+    """
+
+    def __init__(self, path: str, supervisor: str, nearest: str = "") -> None:
+        self.supervisor, self.nearest = supervisor, nearest
+        hint = f"; did you mean {nearest}?" if nearest else ""
+        super().__init__(path, f"is not a child of {supervisor}{hint}")
 
 
 class StartFailed(SupervisionError):

@@ -1,0 +1,131 @@
+"""What may be asked of a running supervisor about one of its children, at any moment of its life."""
+
+from mas.errors import StartFailed, SupervisionError
+from mas.supervision import events
+from mas.supervision.child import Child, call
+from mas.supervision.crew import Crew
+from mas.supervision.slot import Slot
+from mas.supervision.tree import State, brief
+
+
+async def start(crew: Crew, slot: Slot) -> None:
+    """Start a child that is down; one that waits to be started again waits no longer.
+
+    :raises StartFailed: if it did not become ready; it then stays down
+    """
+    if slot.state.awaits_start:
+        await _start_now(slot)
+        return
+    async with slot.group.lock:
+        if slot.life is None:
+            crew.renew(slot)
+            error = await crew.launch(slot)
+            if error is not None:
+                slot.wanted = False
+                raise error
+    _expect_up(slot)
+
+
+async def restart(crew: Crew, slot: Slot) -> None:
+    """Stop a child, if it runs, and start it; its siblings are left alone.
+
+    This is nobody's failure and costs no budget, unless the start fails: that is mended like any other.
+
+    :raises StartFailed: if it did not become ready at once
+    """
+    if not slot.state.awaits_start:
+        async with slot.group.lock:
+            slot.wanted = True
+            await crew.halt(slot)
+            if slot.wanted and not slot.state.awaits_start:
+                crew.renew(slot)
+                slot.restarts += 1
+                error = await crew.launch(slot)
+                if error is not None:
+                    crew.charge(slot, error)
+                    raise error
+    if slot.state.awaits_start:
+        await _start_now(slot)
+    _expect_up(slot)
+
+
+async def stop(crew: Crew, slot: Slot) -> None:
+    """Stop a child; it stays down until it is started, whatever its siblings do."""
+    slot.wanted = slot.paused = False
+    if slot.life is not None:
+        await crew.halt(slot)
+    else:
+        slot.state = State.STOPPED
+        crew.tell(events.Stopped, slot, None)
+        slot.tried.set()
+    slot.group.poke()
+
+
+async def pause(crew: Crew, slot: Slot) -> None:
+    """Have a child cease work without ending; a restart does not end the pause."""
+    if slot.child.pause is None:
+        raise SupervisionError(slot.path, "cannot be paused: it has no pause hook")
+    if slot.state is State.PAUSED:
+        return
+    if slot.state is not State.RUNNING:
+        raise SupervisionError(slot.path, f"cannot be paused: it is {slot.state}")
+    await _hook(slot, "pause")
+    slot.paused = True
+    if slot.state is State.RUNNING:
+        slot.state = State.PAUSED
+        crew.tell(events.Paused, slot)
+
+
+async def resume(crew: Crew, slot: Slot) -> None:
+    """Have a paused child work again."""
+    if not slot.paused:
+        raise SupervisionError(slot.path, f"cannot be resumed: it is {slot.state}")
+    if slot.state is State.PAUSED:
+        await _hook(slot, "resume")
+    slot.paused = False
+    if slot.state is State.PAUSED:
+        slot.state = State.RUNNING
+        crew.tell(events.Resumed, slot)
+
+
+async def add(crew: Crew, child: Child) -> None:
+    """Start one more child, after all others.
+
+    :raises SupervisionError: if its name is taken
+    :raises StartFailed: if it did not become ready; it is then forgotten
+    """
+    if child.name in crew.slots:
+        raise SupervisionError(child.name, f"is already a child of {crew.label}")
+    slot = crew.place(child)
+    try:
+        await start(crew, slot)
+    except StartFailed:
+        crew.forget(slot)
+        raise
+
+
+async def remove(crew: Crew, slot: Slot) -> None:
+    """Stop a child, if it runs, and forget it."""
+    await stop(crew, slot)
+    if slot.life is None:
+        crew.forget(slot)
+
+
+async def _start_now(slot: Slot) -> None:
+    tried = slot.tried
+    slot.group.hurry()
+    await tried.wait()
+    if slot.wanted and slot.life is None and slot.error is not None:
+        raise StartFailed(slot.path, "failed again") from slot.error
+
+
+def _expect_up(slot: Slot) -> None:
+    if not slot.wanted:
+        raise SupervisionError(slot.path, "was stopped meanwhile")
+
+
+async def _hook(slot: Slot, name: str) -> None:
+    try:
+        await call(getattr(slot.child, name))
+    except Exception as error:
+        raise SupervisionError(slot.path, f"did not {name}: {brief(error)}") from error

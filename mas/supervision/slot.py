@@ -1,0 +1,70 @@
+"""A child's place in its supervisor: what was declared, what runs there now, what became of it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mas.supervision.budget import Window
+from mas.supervision.child import Child
+from mas.supervision.life import Life
+from mas.supervision.nested import Nested
+from mas.supervision.strategy import Restart
+from mas.supervision.tree import Kind, Snapshot, State, brief
+
+if TYPE_CHECKING:
+    from mas.supervision.group import Group
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """Everything a supervisor knows about one child.
+
+    :param nested: the child itself, if it is a supervisor
+    :param group: the children it is mended together with
+    :param wanted: a restart of its group would start it
+    :param paused: it was paused on request, and will be again after a restart
+    :param failures: how often in a row it failed without a healthy stretch between
+    :param since: monotonic seconds at which it became ready
+    :param tried: set after the next attempt to start it, for whoever waits for that
+    """
+
+    child: Child
+    path: str
+    nested: Nested | None
+    group: "Group"
+    window: Window | None
+    state: State = State.STOPPED
+    life: Life | None = None
+    wanted: bool = True
+    paused: bool = False
+    restarts: int = 0
+    failures: int = 0
+    since: float = 0.0
+    error: BaseException | None = None
+    tried: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def temporary(self) -> bool:
+        """Whether nothing ever starts it again."""
+        return self.child.restart is Restart.TEMPORARY
+
+    def snapshot(self, path: str, now: float) -> Snapshot:
+        """Return it as it is.
+
+        :param path: what to call it
+        :param now: monotonic seconds
+        """
+        return Snapshot(
+            name=self.child.name,
+            path=path,
+            kind=Kind.WORKER if self.nested is None else Kind.SUPERVISOR,
+            state=self.state,
+            uptime=now - self.since if self.state in _UP else 0.0,
+            restarts=self.restarts,
+            last_error=brief(self.error),
+            children=() if self.nested is None else self.nested.tree(path).children,
+        )
+
+
+_UP = frozenset({State.RUNNING, State.PAUSED})

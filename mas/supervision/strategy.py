@@ -1,0 +1,68 @@
+"""Which children a failure concerns, and whether an ending calls for a restart: Erlang's tables."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Strategy(StrEnum):
+    """Who is restarted with a child that failed."""
+
+    ONE_FOR_ONE = "one_for_one"
+    """Only the child itself."""
+
+    ONE_FOR_ALL = "one_for_all"
+    """All children: they cannot do without one another."""
+
+    REST_FOR_ONE = "rest_for_one"
+    """The child and those declared after it, which depend on it."""
+
+    POOL = "pool"
+    """Only the child itself; children come and go, are forgotten when they have ended, stop together."""
+
+
+class Restart(StrEnum):
+    """When a child that ended is started again."""
+
+    PERMANENT = "permanent"
+    """Always."""
+
+    TRANSIENT = "transient"
+    """When it failed; not when it returned or was cancelled."""
+
+    TEMPORARY = "temporary"
+    """Never, not even with its siblings."""
+
+
+class Ending(StrEnum):
+    """How a child ended that its supervisor had not told to."""
+
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+    """By somebody else than its supervisor: Erlang's `shutdown`."""
+
+    RAISED = "raised"
+
+
+def calls_for_restart(restart: Restart, ending: Ending) -> bool:
+    """Say whether a child that ended so is started again."""
+    match restart:
+        case Restart.PERMANENT:
+            return True
+        case Restart.TRANSIENT:
+            return ending is Ending.RAISED
+        case Restart.TEMPORARY:
+            return False
+
+
+def affected(strategy: Strategy, children: Sequence[T], failed: T) -> Sequence[T]:
+    """Return the children that are restarted when one of them failed, in declared order."""
+    match strategy:
+        case Strategy.ONE_FOR_ONE | Strategy.POOL:
+            return (failed,)
+        case Strategy.ONE_FOR_ALL:
+            return children
+        case Strategy.REST_FOR_ONE:
+            return children[children.index(failed) :]

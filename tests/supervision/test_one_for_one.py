@@ -1,0 +1,64 @@
+"""A failure concerns its child alone."""
+
+from mas.errors import RestartsExhausted
+from mas.supervision import Budget, Restart
+from mas.supervision.events import Escalated, Failed, Restarting, Started
+from tests.supervision.stage import NO_DELAY, states
+
+
+async def test_children_start_in_declared_order_and_stop_in_reverse(stage):
+    supervisor = stage.supervisor("a", "b", "c")
+    async with stage.open(supervisor):
+        assert stage.seen() == "+a +b +c"
+        assert states(supervisor.tree()) == "a:running b:running c:running"
+    assert stage.seen() == "-c -b -a"
+    assert states(supervisor.tree()) == "a:stopped b:stopped c:stopped"
+
+
+async def test_only_the_failed_child_is_restarted(stage):
+    supervisor = stage.supervisor("a", "b", "c")
+    async with stage.open(supervisor):
+        stage.seen()
+        stage["b"].crash()
+        await stage.clock.settle()
+        assert states(supervisor.tree()) == "a:running b:backoff c:running"
+        await stage.clock.advance(0.1)
+        assert states(supervisor.tree()) == "a:running b:running c:running"
+        assert stage.seen() == "-b +b"
+    assert stage.told(Failed) == ["b"]
+    assert stage.told(Restarting) == ["b"]
+    assert stage.told(Started) == ["a", "b", "c", "b"]
+
+
+async def test_exactly_max_restarts_are_allowed_and_one_more_escalates(stage):
+    supervisor = stage.supervisor("a", "b", budget=Budget(2, within=10.0), backoff=NO_DELAY)
+    async with stage.open(supervisor):
+        for _ in range(2):
+            stage["a"].crash()
+            await stage.clock.settle()
+        assert states(supervisor.tree()) == "a:running b:running"
+        stage["a"].crash()
+        await stage.clock.settle()
+        assert stage.ended
+    assert isinstance(stage.outcome, RestartsExhausted)
+    assert isinstance(stage.outcome.__cause__, ValueError)
+    assert stage.told(Escalated) == [""]
+    assert states(supervisor.tree()) == "a:failed b:stopped"
+
+
+async def test_the_window_of_restarts_slides(stage):
+    supervisor = stage.supervisor("a", budget=Budget(1, within=10.0), backoff=NO_DELAY)
+    async with stage.open(supervisor):
+        for _ in range(5):
+            stage["a"].crash()
+            await stage.clock.advance(10.5)
+            assert states(supervisor.tree()) == "a:running"
+    assert stage["a"].starts == 6
+
+
+async def test_a_temporary_child_is_never_restarted(stage):
+    supervisor = stage.supervisor(stage.child("a", restart=Restart.TEMPORARY))
+    async with stage.open(supervisor):
+        stage["a"].crash()
+        await stage.clock.advance(60)
+        assert states(supervisor.tree()) == "a:failed"
