@@ -18,7 +18,7 @@ _PLACE = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]*))(?
 class RedisUrl(Secret):
     """Where Redis is, used as given; its password and its query show as stars.
 
-    :raises Unfit: if the text is no Redis URL; the message never quotes it
+    :raises ConfigurationError: if the text is no Redis URL; the message never quotes it
     """
 
     __slots__ = ()
@@ -112,7 +112,7 @@ def _is_loopback(host: str) -> bool:
 def redis_url(value: Any) -> RedisUrl:
     """Return the value as a Redis URL.
 
-    :raises Unfit: if it is none
+    :raises ConfigurationError: if it is none
     """
     if isinstance(value, RedisUrl):
         return value
