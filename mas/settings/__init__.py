@@ -9,7 +9,7 @@ from mas.settings.agent import AgentSettings
 from mas.settings.classes import resolve_class
 from mas.settings.deployment import deployment_secret
 from mas.settings.explain import Explained, explain
-from mas.settings.fields import Unfit, Within
+from mas.settings.fields import Within
 from mas.settings.gateway import (
     AuditSettings,
     DeliverySettings,
@@ -62,7 +62,6 @@ __all__ = [
     "Secret",
     "Settings",
     "SigningSettings",
-    "Unfit",
     "Within",
     "deployment_secret",
     "explain",

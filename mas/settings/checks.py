@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from mas.settings.fields import nearest
+from mas.settings.misfit import Problem
 from mas.settings.model import Settings
 from mas.settings.permissions import Assign, Role, agents_named
-from mas.settings.structure import Problem
 
 
 def problems(settings: Settings) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import attrs
 from mas.settings.fields import Path, Within, keys_of, unwrapped
 from mas.settings.model import DERIVED, Settings
 from mas.settings.origin import Origins, key_path
-from mas.settings.secret import STARS, Secret
+from mas.settings.secret import Secret
 
 
 class Explained(NamedTuple):
@@ -35,26 +35,25 @@ def _explained(instance: Any, path: Path, origins: Origins) -> Iterator[Explaine
         key = next((key for key in keys if (*path, key) in origins), keys[0])
         _, rules = unwrapped(field.type)
         unit = next((rule.unit for rule in rules if isinstance(rule, Within)), "")
-        hide = field.name == "init_kwargs"
-        yield from _value(getattr(instance, field.name), (*path, key), origins, unit=unit, hide=hide)
+        value = getattr(instance, field.name)
+        if field.name == "init_kwargs":
+            # The agent's own arguments: only the agent knows which of them are secret.
+            value = dict.fromkeys(value, Secret(""))
+        yield from _value(value, (*path, key), origins, unit)
 
 
-def _value(
-    value: Any, path: Path, origins: Origins, *, unit: str = "", hide: bool = False
-) -> Iterator[Explained]:
+def _value(value: Any, path: Path, origins: Origins, unit: str = "") -> Iterator[Explained]:
     if attrs.has(type(value)):
         yield from _explained(value, path, origins)
     elif isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _value(inner, (*path, key), origins, hide=hide)
+            yield from _value(inner, (*path, key), origins)
     elif isinstance(value, tuple) and value and attrs.has(type(value[0])):
         for place, inner in enumerate(value):
             yield from _value(inner, (*path, place), origins)
     else:
-        shown = STARS if hide and value != {} else _shown(value)
-        yield Explained(
-            key_path(path), f"{shown} {unit}" if unit and value is not None else shown, _origin(path, origins)
-        )
+        shown = f"{_shown(value)} {unit}" if unit and value is not None else _shown(value)
+        yield Explained(key_path(path), shown, _origin(path, origins))
 
 
 def _origin(path: Path, origins: Origins) -> str:

@@ -84,10 +84,9 @@ class Members:
     def check(self, value: tuple[Any, ...]) -> None:
         """Refuse too few, too many, or the same twice."""
         if not self.least <= len(value) <= self.most:
-            wanted = f"{self.least}" if self.least == self.most else f"at least {self.least}"
-            if len(value) > self.most > self.least:
-                wanted = f"at most {self.most}"
-            raise Unfit(f"{len(value)} given, {wanted} needed")
+            bound = "" if self.least == self.most else "at least " if len(value) < self.least else "at most "
+            needed = self.least if len(value) < self.least else self.most
+            raise Unfit(f"{len(value):,} given, {bound}{needed:,} needed")
         if len(set(value)) < len(value):
             twice = next(item for place, item in enumerate(value) if item in value[:place])
             raise Unfit(f"{quoted(twice)} is listed twice")

@@ -12,11 +12,14 @@ from mas.errors import ConfigurationError
 from mas.settings import checks, document, search, variables
 from mas.settings.fields import Path as KeyPath
 from mas.settings.gateway import OBSOLETE
+from mas.settings.misfit import Misfits, Problem
 from mas.settings.model import Settings
 from mas.settings.origin import Origin, Origins, where
-from mas.settings.structure import Misfits, Problem, structure
+from mas.settings.structure import structure
 
 logger = logging.getLogger("mas.settings")
+
+DEEPEST = 5  # gateway.rate_limit.overrides.<agent>.burst
 
 
 def load(
@@ -157,8 +160,13 @@ class _Draft:
 
 
 def _mark(value: Any, path: KeyPath, origin: Origin, origins: dict[KeyPath, Origin]) -> None:
-    """Note one origin for a value and all that lies below it."""
+    """Note one origin for a value and all that lies below it, as deep as any setting lies.
+
+    Below that are agents' own arguments, which may even contain themselves.
+    """
     origins[path] = origin
+    if len(path) == DEEPEST:
+        return
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _mark(inner, (*path, key if isinstance(key, int) else str(key)), origin, origins)

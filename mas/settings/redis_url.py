@@ -1,22 +1,24 @@
 """Which Redis URL may be used: shape, and no password in the clear across a network."""
 
+import re
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from mas.settings.fields import Unfit, nearest
+from mas.settings.fields import Unfit
 from mas.settings.secret import Secret
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 _HARMLESS = frozenset(
     {"db", "protocol", "ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 )
+_PLACE = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]*))(?::(?P<port>[0-9]{0,5}))?")
 
 
 class RedisUrl(Secret):
     """Where Redis is, used as given; its password and its query show as stars.
 
-    :raises Unfit: if the text is no Redis URL; the message never quotes it
+    :raises ConfigurationError: if the text is no Redis URL; the message never quotes it
     """
 
     __slots__ = ()
@@ -33,10 +35,7 @@ class RedisUrl(Secret):
     @property
     def hosts(self) -> tuple[str, ...]:
         """Return the host names or addresses; none for a unix socket, several for Sentinel."""
-        if self.scheme == "unix":
-            return ()
-        _, _, places = self._split().netloc.rpartition("@")
-        return tuple(_host(place) for place in places.split(","))
+        return _hosts(self.reveal()) or ()
 
     @property
     def crosses_network_in_clear(self) -> bool:
@@ -63,17 +62,12 @@ class RedisUrl(Secret):
         text = self.reveal()
         if not text.isprintable() or " " in text or len(text) > 4096:
             raise Unfit("not a Redis URL: it holds spaces or control characters, or is too long", hint)
-        try:
-            split = self._split()
-            hosts = self.hosts
-        except ValueError:
-            raise Unfit("not a Redis URL: its host or port is malformed", hint) from None
+        hosts = _hosts(text)
+        if hosts is None:
+            raise Unfit("not a Redis URL: its host or port is malformed", hint)
+        split = self._split()
         if split.scheme not in SCHEMES or "://" not in text:
-            # Before "://" may stand a password: only a scheme by shape is worth a comparison.
-            scheme = split.scheme if "://" in text else ""
-            raise Unfit(
-                f"not a Redis URL: it must begin with one of {', '.join(SCHEMES)}", nearest(scheme, ())
-            )
+            raise Unfit(f"not a Redis URL: it must begin with one of {', '.join(SCHEMES)}", hint)
         if split.fragment or "#" in text:
             raise Unfit("not a Redis URL: '#' begins a fragment, which it cannot have", hint)
         if split.scheme == "unix":
@@ -87,19 +81,25 @@ class RedisUrl(Secret):
             raise Unfit("not a Redis URL: after the host comes the number of a database, or nothing", hint)
 
 
+def _hosts(url: str) -> tuple[str, ...] | None:
+    """Return the hosts of a URL, or None if it is malformed; the error that said so quotes passwords."""
+    try:
+        split = urlsplit(url)
+        if split.scheme == "unix":
+            return ()
+        return tuple(_host(place) for place in split.netloc.rpartition("@")[2].split(","))
+    except ValueError:
+        return None
+
+
 def _host(place: str) -> str:
-    """Return the host of `host`, `host:port` or `[v6]:port`; raise ValueError for an odd port."""
-    if place.startswith("["):
-        host, bracket, port = place[1:].partition("]")
-        if not bracket:
-            raise ValueError(place)
-        port = port.removeprefix(":")
-        ip_address(host)
-    else:
-        host, _, port = place.partition(":")
-    if port and not (port.isdecimal() and port.isascii() and 0 < int(port) < 65536):
-        raise ValueError(port)
-    return host
+    """Return the host of `host`, `host:port` or `[v6]:port`; raise ValueError for anything else."""
+    match = _PLACE.fullmatch(place)
+    if match is None or (match["port"] and not 0 < int(match["port"]) < 65536):
+        raise ValueError
+    if match["v6"]:
+        ip_address(match["v6"])
+    return match["v6"] or match["name"]
 
 
 def _is_loopback(host: str) -> bool:
@@ -112,7 +112,7 @@ def _is_loopback(host: str) -> bool:
 def redis_url(value: Any) -> RedisUrl:
     """Return the value as a Redis URL.
 
-    :raises Unfit: if it is none
+    :raises ConfigurationError: if it is none
     """
     if isinstance(value, RedisUrl):
         return value

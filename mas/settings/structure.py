@@ -1,25 +1,23 @@
-"""Turn plain data into attrs classes through cattrs, and every misfit into a problem with its path."""
+"""Turn plain data into attrs classes: one hook for each kind of type, strict about what was written.
+
+Nothing is converted silently: a number in quotes is text, true is no number, a word is no list
+(except where all members are words, and one alone is as good).
+"""
 
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 import attrs
-from attrs import frozen
-from cattrs import (
-    ClassValidationError,
-    Converter,
-    ForbiddenExtraKeysError,
-    IterableValidationError,
-    IterableValidationNote,
-)
+from cattrs import BaseValidationError, Converter, IterableValidationError, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
 from mas import ids
 from mas.errors import ConfigurationError
 from mas.ids import AgentId
-from mas.settings.fields import ID, Path, Unfit, keys_of, nearest, quoted
+from mas.settings.fields import ID, Unfit, keys_of, nearest, quoted
+from mas.settings.misfit import Misfits, problems
 from mas.settings.model import DERIVED, Settings
 from mas.settings.permissions import KINDS, Permission
 from mas.settings.redis_url import RedisUrl, redis_url
@@ -31,23 +29,6 @@ _members: Any = IterableValidationError  # its signature is hidden behind that o
 Hook = Callable[[Any, Any], Any]
 
 
-@frozen
-class Problem:
-    """One thing wrong with what was written."""
-
-    path: Path
-    text: str
-    hint: str = ""
-
-
-class Misfits(Exception):
-    """Data does not fit its class; carries every problem found."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(len(self.problems))
-
-
 def structure(data: Mapping[str, Any], into: type[T]) -> T:
     """Return the data as an instance of an attrs class.
 
@@ -55,52 +36,9 @@ def structure(data: Mapping[str, Any], into: type[T]) -> T:
     """
     try:
         return _CONVERTER.structure(data, into)
-    except Exception as error:
-        problems = list(_problems(error, (), data))
-    raise Misfits(problems)
-
-
-def _problems(error: BaseException, path: Path, data: Any) -> Iterator[Problem]:
-    match error:
-        case ClassValidationError():
-            for inner in error.exceptions:
-                name = _noted(inner, "name")
-                if name is None:
-                    yield from _problems(inner, path, data)
-                    continue
-                keys = keys_of(getattr(attrs.fields(error.cl), name))
-                key = next((key for key in keys if isinstance(data, Mapping) and key in data), keys[0])
-                if isinstance(inner, KeyError):
-                    yield Problem(path, f"'{key}' is missing")
-                else:
-                    yield from _problems(inner, (*path, key), _below(data, key))
-        case IterableValidationError():
-            for inner in error.exceptions:
-                key = _noted(inner, "index")
-                yield from _problems(inner, (*path, key), _below(data, key))
-        case ForbiddenExtraKeysError():
-            known = [keys_of(field)[0] for field in attrs.fields(error.cl) if field.name not in DERIVED]
-            for key in sorted(error.extra_fields):
-                yield Problem((*path, key), "unknown key", nearest(key, known))
-        case Unfit():
-            yield Problem((*path, *error.below), error.problem, error.hint)
-        case ConfigurationError():
-            yield Problem(path, error.problem, error.hint)
-        case _:
-            yield Problem(path, f"cannot be used ({type(error).__name__})")
-
-
-def _noted(error: BaseException, what: str) -> Any:
-    """Return the name of a field, or the index of a member, that cattrs noted on an error."""
-    notes = getattr(error, "__notes__", ())
-    return next((getattr(note, what) for note in notes if hasattr(note, what)), None)
-
-
-def _below(data: Any, key: Any) -> Any:
-    try:
-        return data[key]
-    except (LookupError, TypeError):
-        return None
+    except (BaseValidationError, ConfigurationError) as error:
+        found = list(problems(error, data))
+    raise Misfits(found)
 
 
 def _named(value: object) -> str:

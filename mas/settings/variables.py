@@ -16,10 +16,10 @@ from mas.errors import ConfigurationError
 from mas.ids import AgentId
 from mas.settings import document
 from mas.settings.fields import Path, keys_of, nearest, unwrapped
+from mas.settings.misfit import Problem
 from mas.settings.model import DERIVED, Settings
 from mas.settings.search import at_home, read_secret
 from mas.settings.secret import Secret
-from mas.settings.structure import Problem
 
 PREFIX = "MAS_"
 RESERVED = {

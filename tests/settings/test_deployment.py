@@ -8,6 +8,7 @@ import pytest
 
 from mas.errors import ConfigurationError
 from mas.settings import Settings, deployment_secret, load
+from mas.settings.deployment import _generate
 
 from .conftest import write
 
@@ -110,3 +111,10 @@ def test_processes_that_start_at_once_share_one_secret(tmp_path):
         process.join(timeout=60)
     assert len(found) == 1
     assert [path.name for path in (tmp_path / ".mas").iterdir()] == ["secret"]
+
+
+def test_whoever_comes_second_keeps_what_is_there_and_leaves_no_draft(tmp_path):
+    path = write(tmp_path / "secret", "f" * 16, 0o600)
+    assert not _generate(path)
+    assert path.read_text() == "f" * 16
+    assert list(tmp_path.iterdir()) == [path]

@@ -54,5 +54,5 @@ def test_no_secret_is_told():
     assert ("service_redis_url", "redis://:***@localhost") in {line[:2] for line in told}
     assert {line.key for line in told if line.value == "********"} == {
         "agents[0].init_kwargs.key",
-        "agents[0].init_kwargs.more.x",
+        "agents[0].init_kwargs.more",
     }

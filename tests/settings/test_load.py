@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from mas.errors import ConfigurationError
 from mas.ids import AgentId
-from mas.settings import AgentSettings, DeliverySettings, GatewaySettings, Settings, load
+from mas.settings import (
+    AgentSettings,
+    AllowWildcard,
+    DeliverySettings,
+    GatewaySettings,
+    RedisUrl,
+    Settings,
+    explain,
+    load,
+)
 
 from .conftest import AGENTS, write
 
@@ -105,6 +114,29 @@ def test_a_mapping_may_hold_live_objects_and_is_left_unchanged():
     assert loaded.agents[0].init_kwargs["client"] is client
     assert loaded.gateway.batch == 3
     assert list(source) == ["agents"]
+
+
+def test_arguments_of_an_agent_may_contain_themselves():
+    kwargs: dict[str, object] = {}
+    kwargs["self_reference"] = kwargs
+    source = {"agents": [{"agent_id": "a", "class_path": "m:A", "init_kwargs": kwargs}]}
+    loaded = load(source, environ={})
+    assert loaded.agents[0].init_kwargs["self_reference"] is kwargs
+    assert [line.value for line in explain(loaded) if "self_reference" in line.key] == ["********"]
+
+
+def test_a_mapping_may_hold_what_is_made_in_python(tmp_path):
+    agent = AgentSettings(agent_id=AgentId("a"), class_path="m:A")
+    source = {
+        "agents": [agent],
+        "permissions": [AllowWildcard(agent=AgentId("a"))],
+        "service_redis_url": RedisUrl("redis://localhost"),
+        "data_dir": tmp_path,
+        "gateway": GatewaySettings(batch=3),
+    }
+    loaded = load(source, environ={})
+    assert (loaded.agents, loaded.gateway.batch, loaded.data_dir) == ((agent,), 3, tmp_path)
+    assert loaded.redis_url == RedisUrl("redis://localhost")
 
 
 def test_settings_are_checked_and_returned_as_they_are():
@@ -206,6 +238,11 @@ def test_a_value_out_of_type_or_bounds_is_refused_by_its_key(loading, key, value
     text = "agents:\n  - " + "\n    ".join(f"{name}: {content}" for name, content in spec.items())
     error = refused(loading, text)
     assert f"agents[0].{key}" in error.where
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
+def test_a_restart_policy_is_one_of_three(loading, restart):
+    assert loading(f"{AGENTS}    restart: {restart}\n").agents[1].restart == restart
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,11 @@ def test_an_assignment_names_agents_by_id_or_pattern():
         ({"type": ["allow"]}, "permissions[0].type", "no kind of permission"),
         ({"type": "allow", "from": "a"}, "permissions[0]", "'to' is missing"),
         ({"type": "allow", "from": "a", "to": []}, "permissions[0].to", "0 given, at least 1 needed"),
+        (
+            {"type": "allow", "from": "a", "to": [f"a{n}" for n in range(10_001)]},
+            "permissions[0].to",
+            "at most 10,000",
+        ),
         ({"type": "allow", "from": "a", "to": "*"}, "permissions[0].to", "not a valid id"),
         ({"type": "allow", "from": "a", "to": ["b", "b"]}, "permissions[0].to", "'b' is listed twice"),
         ({"type": "allow", "from": "a", "to": ["b", "c:d"]}, "permissions[0].to[1]", "not a valid id"),
