@@ -1,3 +1,60 @@
-"""MAS: a secure multi-agent runtime."""
+"""MAS: a secure multi-agent runtime.
+
+Every message goes from an agent through the gateway to another agent's handler, over Redis Streams.
+
+    errors, ids, clock, decision                      words
+    message, control, keys, trust                     what flows, and what proves it
+    settings, redis, supervision                      machinery that knows nothing of agents
+    bus, directory, audit                             where things are put
+    gateway, registry, agent                          the residents
+    system                                            the one module that sees everyone
+    cli, testing                                      for people, and for their tests
+"""
+
+from mas.agent import Agent, AgentMessage
+from mas.control import Peer
+from mas.decision import Decision
+from mas.errors import (
+    ConfigurationError,
+    EnrolmentRefused,
+    IntegrityError,
+    InvalidId,
+    MasError,
+    MessageRefused,
+    NotARequest,
+    PayloadInvalid,
+    RedisTooOld,
+    RedisUnavailable,
+    RequestTimeout,
+    RestartsExhausted,
+    StartFailed,
+    StopOverrun,
+    SupervisionError,
+)
+from mas.system import System, open_system
+
+__all__ = [
+    "Agent",
+    "AgentMessage",
+    "ConfigurationError",
+    "Decision",
+    "EnrolmentRefused",
+    "IntegrityError",
+    "InvalidId",
+    "MasError",
+    "MessageRefused",
+    "NotARequest",
+    "PayloadInvalid",
+    "Peer",
+    "RedisTooOld",
+    "RedisUnavailable",
+    "RequestTimeout",
+    "RestartsExhausted",
+    "StartFailed",
+    "StopOverrun",
+    "SupervisionError",
+    "System",
+    "open_system",
+]
 
 __version__ = "0.1.0"

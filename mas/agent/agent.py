@@ -1,7 +1,7 @@
 """What users write: a class with handlers, an optional state, and words to others."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
 
 from mas.agent.dispatch import Unfit
 from mas.agent.handlers import Handler, handlers_of, on
@@ -9,7 +9,8 @@ from mas.agent.models import model_of
 from mas.agent.received import AgentMessage
 from mas.control import Peer
 from mas.errors import MasError
-from mas.ids import AgentId, agent_id as checked
+from mas.ids import AgentId
+from mas.ids import agent_id as checked
 
 if TYPE_CHECKING:
     from mas.agent.life import Life
@@ -43,8 +44,8 @@ class Agent(Generic[StateT]):
     ) -> None:
         self.id: AgentId = checked(agent_id)
         self.capabilities = tuple(capabilities)
-        self.state_model: type[Any] = state_model or _declared_state(type(self)) or dict
-        self.state: StateT = None  # type: ignore[assignment]  # loaded before anything runs
+        self.state_model: Any = state_model or _declared_state(type(self)) or dict
+        self.state: StateT = cast("StateT", None)  # loaded before anything runs
         self._metadata = dict(metadata or {})
         self._life: Life | None = None
 
@@ -76,7 +77,9 @@ class Agent(Generic[StateT]):
 
     # What an agent may do while it runs.
 
-    async def send(self, target_id: str, message_type: str, data: Any = None, *, confirm: bool = False) -> None:
+    async def send(
+        self, target_id: str, message_type: str, data: Any = None, *, confirm: bool = False
+    ) -> None:
         """Send a message and return when Redis has it.
 
         :param data: the payload: dicts and lists, or any model the handlers know

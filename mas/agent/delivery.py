@@ -33,12 +33,13 @@ def open_delivery(entry: bytes, fields: list[bytes], credential: Credential, ins
         envelope, route, sealed = fields[1], fields[3], fields[5]
     else:
         envelope, route, sealed = (value_of(fields, name) or b"" for name in _NAMES)
-    expected = seal(credential.seal_key, credential.agent_id, instance, route, envelope)
-    if not hmac.compare_digest(expected, sealed):
+    told = route.decode("utf-8", "replace")
+    expected = seal(credential.seal_key, credential.agent_id, instance, told, envelope)
+    if not hmac.compare_digest(expected.encode(), sealed):
         raise IntegrityError(f"delivery {entry.decode()}", "it does not carry the gateway's seal")
-    _, expires, permit = route.split(b" ")
+    _, expires, permit = told.split(" ")
     try:
-        return Delivery(entry, decode(envelope), sealed, int(expires), permit.decode())
+        return Delivery(entry, decode(envelope), sealed, int(expires), permit)
     except msgspec.DecodeError as error:
         raise IntegrityError(f"delivery {entry.decode()}", "its envelope does not decode") from error
 

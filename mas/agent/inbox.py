@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-import structlog
 from anyio.abc import TaskGroup, TaskStatus
 from redis.exceptions import ResponseError
 
@@ -28,10 +27,11 @@ from mas.bus import ATTEMPT, backlog, ensure_group, reclaim
 from mas.control import FAILED_TYPE, Failed
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.keys import AGENT_GROUP
+from mas.log import logger
 from mas.message import GATEWAY
 from mas.trust import Credential
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 SWEEP = 8.0
 """Seconds after which an inbox looks although nothing rang: a ring may be lost."""
@@ -318,10 +318,10 @@ class Inbox:
             except Exception as error:
                 # One of the three borders where anything may be caught: the failure is the message's.
                 if isinstance(error, Unfit) or attempt >= limits.max_attempts:
-                    log.error("a message is given up", message=repr(message), exc_info=error)
+                    log.exception("a message is given up", delivery=repr(message))
                     await self._give_up(delivery, attempt, _reason(error))
                     return
-                log.warning("a handler failed; it is tried again", message=repr(message), exc_info=error)
+                log.warning("a handler failed; it is tried again", delivery=repr(message), exc_info=error)
             else:
                 self._settling.done(delivery.entry)
                 return

@@ -45,7 +45,10 @@ class Life:
         self._answers = Answers()
         self._outbox = Outbox(services.redis, services.keys, held, clock=services.clock)
         self.store: StateStore[Any] = StateStore(
-            services.redis, services.keys, self.agent.id, model_of(self.agent.state_model)
+            services.redis,
+            services.keys,
+            self.agent.id,
+            model_of(self.agent.state_model),
         )
         handlers = type(self.agent).handlers
 
@@ -104,16 +107,16 @@ class Life:
         finally:
             self._answers.forget(message_id)
 
-    async def request(
-        self, target: AgentId, message_type: str, data: Any, *, timeout: float
-    ) -> AgentMessage:
+    async def request(self, target: AgentId, message_type: str, data: Any, *, timeout: float) -> AgentMessage:
         """See `Agent.request`."""
         message_id = new_message_id()
         waiter = self._answers.expect(message_id, target)
         meta = Meta(self._instance, correlation_id=message_id)
         try:
             with anyio.fail_after(timeout):
-                await self._outbox.submit(target, message_type, {} if data is None else data, meta, message_id)
+                await self._outbox.submit(
+                    target, message_type, {} if data is None else data, meta, message_id
+                )
                 return await waiter.reply()
         except TimeoutError:
             raise RequestTimeout(target, message_type, timeout) from None

@@ -44,17 +44,21 @@ class Model(Generic[T]):
 
 
 @lru_cache(maxsize=1024)
-def model_of(type: type[T]) -> Model[T]:  # noqa: A002
+def model_of(type: Any) -> Model[Any]:  # noqa: A002
     """Return how values of a type are loaded and dumped."""
     if hasattr(type, "model_validate_json"):
-        return Model(type, type.model_validate_json, lambda value: value.model_dump(mode="json"))  # type: ignore[attr-defined]
+        return Model(type, type.model_validate_json, lambda value: value.model_dump(mode="json"))
     if attrs.has(type):
-        return Model(
-            type,
-            lambda raw: _attrs.structure(msgspec.json.decode(raw), type),
-            lambda value: _attrs.unstructure(value, unstructure_as=type),
-        )
+        return _attrs_model(type)
     return Model(type, msgspec.json.Decoder(type).decode, msgspec.to_builtins)
+
+
+def _attrs_model(cls: Any) -> Model[Any]:
+    return Model(
+        cls,
+        lambda raw: _attrs.structure(msgspec.json.decode(raw), cls),
+        lambda value: _attrs.unstructure(value, unstructure_as=cls),
+    )
 
 
 def _told(error: BaseException) -> str:

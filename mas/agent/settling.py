@@ -35,7 +35,9 @@ class Settling:
         self._renewing: Reply | None = None
 
     def hold(self, delivery: Delivery, now: float) -> bool:
-        """Take charge of a delivery; False for a copy of one that is settled or held: it is settled, not handled.
+        """Take charge of a delivery; False for a copy of one that was met before.
+
+        A copy is settled, not handled.
 
         :param now: monotonic seconds
         """
@@ -116,7 +118,7 @@ class Settling:
             except RedisUnavailable:
                 continue
             except RedisError:
-                arguments = [AGENT_GROUP, self._consumer, *entries]
+                arguments: list[str | bytes] = [AGENT_GROUP, self._consumer, *entries]
                 await self._redis.run_script(SETTLE, [stream], arguments)
 
     async def confirmed(self) -> None:

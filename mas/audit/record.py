@@ -6,7 +6,7 @@ starts, and when it cannot know whether its last commit happened.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import msgspec
 
@@ -61,15 +61,15 @@ class Counter:
         self._next += 1
         return number
 
-    def give_back(self, numbers: Iterator[int]) -> None:
+    def give_back(self, numbers: Iterable[int]) -> None:
         """Return numbers whose records were not written, so that the run keeps no hole."""
         self._returned.extend(numbers)
         self._returned.sort()
 
-    def fields(self, record: AuditRecord) -> tuple[str, bytes, str, bytes]:
+    def fields(self, record: AuditRecord) -> tuple[str, str, str, str]:
         """Return a record as its stream entry holds it."""
         body = _encode(record)
-        return ("record", body, "mac", mac(self._key, body))
+        return ("record", body.decode(), "mac", mac(self._key, body))
 
 
 _encode = msgspec.json.Encoder().encode

@@ -3,9 +3,12 @@
 records  registrations and enrolments, each with its MAC
 policy   who may message whom
 grants   from the permissions of the configuration to rules
+keeper   the policy stands in Redis as the configuration says
 mirror   the gateway's picture of all this
 """
 
+from mas.directory.grants import rules_of
+from mas.directory.keeper import PolicyKeeper
 from mas.directory.mirror import Mirror, Sender
 from mas.directory.policy import Policy, Rule, Ruling, read_policy, write_policy
 from mas.directory.records import AgentRecord, InstanceRecord, instance_field, store
@@ -15,11 +18,13 @@ __all__ = [
     "InstanceRecord",
     "Mirror",
     "Policy",
+    "PolicyKeeper",
     "Rule",
     "Ruling",
     "Sender",
     "instance_field",
     "read_policy",
+    "rules_of",
     "store",
     "write_policy",
 ]

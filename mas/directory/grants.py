@@ -1,6 +1,7 @@
 """From the permissions of the configuration to rules: each kind spelled out as who may message whom."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 
 from mas.directory.policy import Rule
 from mas.settings.permissions import (
@@ -46,7 +47,7 @@ def _spelled_out(permission: Permission, origin: str, roles: Mapping[str, Role])
         case AllowNetwork(agents=agents, bidirectional=True):
             yield from (allow(a, b) for a in agents for b in agents if a != b)
         case AllowNetwork(agents=agents):
-            yield from (allow(a, b) for a, b in zip(agents, agents[1:], strict=False))
+            yield from (allow(a, b) for a, b in pairwise(agents))
         case AllowBroadcast(sender=sender, targets=targets):
             yield from (allow(sender, b) for b in targets)
         case AllowWildcard(agent=agent):
@@ -54,8 +55,8 @@ def _spelled_out(permission: Permission, origin: str, roles: Mapping[str, Role])
         case Block(senders=senders, targets=targets):
             yield from (Rule("block", a, b, (), origin) for a in senders for b in targets)
         case Assign(agents=agents, role=role):
-            for sender in agents:
+            for pattern in agents:
                 for permitted in roles[role].permissions:
-                    yield Rule("allow", sender, permitted.removeprefix(_SEND), (), f"{origin} {role}")
+                    yield Rule("allow", pattern, permitted.removeprefix(_SEND), (), f"{origin} {role}")
         case Role():
             return

@@ -29,7 +29,7 @@ class Sender(NamedTuple):
     """What is needed to check one instance's submissions."""
 
     token: bytes
-    token_hash: bytes
+    token_hash: str
     """What must stand under `token_hash_key` at the commit."""
     token_hash_key: str
 
@@ -47,7 +47,7 @@ class Mirror:
         clock: Clock = SYSTEM,
     ) -> None:
         self.policy = DENY_ALL
-        self.fence = b""
+        self.fence = ""
         """What must stand at the head of `mas.policy` at the commit, trusted or not."""
         self.agents: dict[AgentId, AgentRecord] = {}
         self.inactive: set[AgentId] = set()
@@ -82,9 +82,11 @@ class Mirror:
     async def load_policy(self) -> None:
         """Read the policy; what cannot be read or trusted denies everything."""
         stored = await self._redis.call("GET", self._keys.policy)
-        self.fence = (stored or b"")[:VERSION_BYTES]
+        self.fence = (stored or b"")[:VERSION_BYTES].decode("utf-8", "replace")
         try:
-            self.policy = DENY_ALL if stored is None else read_policy(self._keyring.record, self._keys, stored)
+            self.policy = (
+                DENY_ALL if stored is None else read_policy(self._keyring.record, self._keys, stored)
+            )
         except IntegrityError as error:
             self.policy = DENY_ALL
             self._alarm(error)

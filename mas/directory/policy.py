@@ -6,7 +6,7 @@ it is limited to. A block wins over every grant. What no rule grants is denied.
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from typing import Literal
 
@@ -114,7 +114,7 @@ class _Index:
     def touches(self, sender: str, target: str) -> bool:
         return next(self._between(sender, target), None) is not None
 
-    def _between(self, sender: str, target: str) -> Iterable[Rule]:
+    def _between(self, sender: str, target: str) -> Iterator[Rule]:
         yield from self._exact.get((sender, target), ())
         for senders, targets, rule in self._patterns:
             if senders.match(sender) and targets.match(target):

@@ -22,7 +22,7 @@ from mas.redis import Redis
 class Batch:
     """The submissions of one read, their changes, and what the commit must find unchanged."""
 
-    __slots__ = ("changes", "counts", "submissions", "tokens", "_bucket_at", "_buckets", "_token_at")
+    __slots__ = ("_bucket_at", "_buckets", "_token_at", "changes", "counts", "submissions", "tokens")
 
     def __init__(self, submissions: list[Submission]) -> None:
         self.submissions = submissions

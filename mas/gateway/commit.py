@@ -7,7 +7,8 @@ an entry's first write, and the first write is the fence: XACK answers 1 to one 
 What the script decides otherwise than the stages did, it leaves untouched and reports; the gateway
 then commits the refusal with its record. So no outcome exists without a record of just that outcome.
 
-Redis Cluster is out of scope: the keys are inside the one packed argument.
+Redis Cluster is out of scope: the keys are inside the one packed argument. All of it is text, for Lua's
+unpacker does not know MessagePack's binary type.
 """
 
 from enum import IntEnum
@@ -16,8 +17,6 @@ import msgspec
 
 from mas.keys import REPLAY_BLOCK
 from mas.redis import Script
-
-Field = str | bytes | int
 
 
 class Outcome(IntEnum):
@@ -58,7 +57,7 @@ class Write(msgspec.Struct, array_like=True, frozen=True):
     """One entry to append, names and values in turn."""
 
     stream: str
-    fields: tuple[Field, ...]
+    fields: tuple[str, ...]
 
 
 class Removal(msgspec.Struct, array_like=True, frozen=True):
@@ -67,7 +66,7 @@ class Removal(msgspec.Struct, array_like=True, frozen=True):
     stream: str = ""
     group: str = ""
     consumer: str = ""
-    entry: bytes = b""
+    entry: str = ""
 
 
 NO_REMOVAL = Removal()
@@ -76,8 +75,8 @@ NO_REMOVAL = Removal()
 class Change(msgspec.Struct, array_like=True):
     """All that one decision does."""
 
-    ingress: bytes
-    entry: bytes
+    ingress: str
+    entry: str
     writes: tuple[Write, ...]
     token: int = 0
     """Which of the commit's tokens must be valid, counted from 1; 0 for a sender that proved nothing."""
@@ -98,7 +97,7 @@ class Token(msgspec.Struct, array_like=True, frozen=True):
     """A token hash that must still stand."""
 
     key: str
-    expected: bytes
+    expected: str
 
 
 class Bucket(msgspec.Struct, array_like=True, frozen=True):
@@ -112,7 +111,7 @@ class Commit(msgspec.Struct, array_like=True):
     """What one call of the script is given."""
 
     policy_key: str
-    policy_version: bytes
+    policy_version: str
     group: str
     mark_seconds: int
     """How long replay marks are kept."""
@@ -132,8 +131,8 @@ COMMIT = Script(
     "commit",
     # The shebang makes Redis refuse the whole script when memory is short, not its middle.
     """#!lua
-local policy, version, group, mark_seconds, permit_seconds, max_backlog, audit, dead, tokens, buckets, changes =
-  unpack(cmsgpack.unpack(ARGV[1]))
+local policy, version, group, mark_seconds, permit_seconds, max_backlog, audit, dead,
+  tokens, buckets, changes = unpack(cmsgpack.unpack(ARGV[1]))
 if redis.call('GETRANGE', policy, 0, 31) ~= version then return -1 end
 redis.call('XLEN', audit)
 redis.call('XLEN', dead)
@@ -164,7 +163,8 @@ end
 
 local outcomes, done, marked, answers, rung, paid, length = {}, {}, {}, {}, {}, {}, {}
 for i, change in ipairs(changes) do
-  local ingress, entry, writes, token, bucket, mark, answered, target, removal, ring, ring_for = unpack(change)
+  local ingress, entry, writes, token, bucket, mark, answered, target, removal,
+    ring, ring_for = unpack(change)
   local outcome = 0
   if target ~= '' and not length[target] then
     local size = redis.pcall('XLEN', target)
@@ -217,7 +217,8 @@ for key in pairs(answers) do redis.call('EXPIRE', key, permit_seconds) end
 for i in pairs(paid) do
   local longest = 1
   for j, limit in ipairs(buckets[i][2]) do
-    redis.call('HSET', buckets[i][1], limit[1], tostring(levels[i][j]), limit[1] .. ':at', string.format('%.6f', now))
+    local level, at = tostring(levels[i][j]), string.format('%.6f', now)
+    redis.call('HSET', buckets[i][1], limit[1], level, limit[1] .. ':at', at)
     longest = math.max(longest, limit[2] / limit[3])
   end
   redis.call('EXPIRE', buckets[i][1], math.ceil(longest) + 1)

@@ -41,9 +41,7 @@ async def control(
     return scribe.refuse(submission, refusal)
 
 
-async def _discover(
-    submission: Submission, message: Message, snapshot: Snapshot, scribe: Scribe
-) -> Change:
+async def _discover(submission: Submission, message: Message, snapshot: Snapshot, scribe: Scribe) -> Change:
     wanted = set(msgspec.json.decode(message.data, type=Discover).capabilities)
     mirror = snapshot.mirror
     await mirror.load_listed_agents()
@@ -67,12 +65,12 @@ async def _bury(
     found = await redis.call("XRANGE", stream, failed.entry, failed.entry)
     fields = found[0][1] if found else []
     envelope, route, sealed = (value_of(fields, name) for name in (b"envelope", b"route", b"seal"))
-    removal = Removal(stream, AGENT_GROUP, submission.instance, failed.entry.encode())
+    removal = Removal(stream, AGENT_GROUP, submission.instance, failed.entry)
     if envelope is None or route is None or sealed is None:
         refusal = Verdict(Decision.MALFORMED, "there is no such delivery", "control")
         return scribe.refuse(submission, refusal)
-    expected = seal(snapshot.keyring.seal(receiver), receiver, "", route, envelope)
-    if not hmac.compare_digest(expected, sealed):
+    expected = seal(snapshot.keyring.seal(receiver), receiver, "", route.decode(), envelope)
+    if not hmac.compare_digest(expected.encode(), sealed):
         refusal = Verdict(Decision.MALFORMED, "the delivery does not carry the gateway's seal", "control")
         return scribe.refuse(submission, refusal)
     lost = decode(envelope)

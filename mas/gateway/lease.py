@@ -8,14 +8,14 @@ gone may take that gateway's entries.
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import anyio
-import structlog
 
 from mas.errors import RedisUnavailable
 from mas.keys import Keys
+from mas.log import logger
 from mas.redis import Redis, Script
 
 LEASE = 1.5
@@ -23,7 +23,7 @@ LEASE = 1.5
 RENEWAL = 0.4
 """Seconds between signs of life."""
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 KEEP = Script(
     "keep a gateway's name",
@@ -60,7 +60,7 @@ class Name:
         self.value = ""
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[str]:
+    async def held(self) -> AsyncGenerator[str]:
         """Take the first free name of this host; give it back at the end.
 
         :raises NameLost: inside the block, when the name could not be kept
@@ -84,7 +84,7 @@ class Name:
         raise NameLost(f"{self._host} runs ten thousand gateways")
 
     async def _keep(self, name: str) -> bool:
-        arguments = [self._holder, int(LEASE * 1000)]
+        arguments: list[str | int] = [self._holder, int(LEASE * 1000)]
         return bool(await self._redis.run_script(KEEP, [self._keys.gateway_lease(name)], arguments))
 
     async def _renew(self) -> None:

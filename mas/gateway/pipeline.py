@@ -1,14 +1,13 @@
 """Ask each stage in turn; the first refusal ends the walk; a stage that raises refuses."""
 
-import structlog
-
 from mas.decision import Decision
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages import ORDER, Stage
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import ALLOWED, Verdict
+from mas.log import logger
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def decide(submission: Submission, snapshot: Snapshot, stages: tuple[Stage, ...] = ORDER) -> Verdict:

@@ -6,7 +6,9 @@ from functools import lru_cache
 from mas.gateway.commit import Bucket
 from mas.ids import AgentId
 from mas.keys import Keys
-from mas.settings import RateLimitSettings
+from mas.settings import RateLimitSettings, RateOverride
+
+_NONE = RateOverride()
 
 
 def buckets_for(settings: RateLimitSettings, keys: Keys) -> Callable[[AgentId], Bucket | None]:
@@ -17,10 +19,10 @@ def buckets_for(settings: RateLimitSettings, keys: Keys) -> Callable[[AgentId], 
 
     @lru_cache(maxsize=10_000)
     def bucket(agent: AgentId) -> Bucket | None:
-        own = settings.overrides.get(agent)
-        minute = (own and own.per_minute) or settings.per_minute
-        hour = (own and own.per_hour) or settings.per_hour
-        burst = (own and own.burst) or settings.burst
+        own = settings.overrides.get(agent, _NONE)
+        minute = own.per_minute or settings.per_minute
+        hour = own.per_hour or settings.per_hour
+        burst = own.burst or settings.burst
         limits = tuple(
             (name, float(min(burst or amount, amount)), amount / seconds)
             for name, amount, seconds in (("minute", minute, 60), ("hour", hour, 3600))

@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 import msgspec
-import structlog
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
@@ -30,11 +29,12 @@ from mas.gateway.takeover import INTERVAL, take_over
 from mas.gateway.verdict import Verdict
 from mas.ids import AgentId
 from mas.keys import GATEWAY_GROUP, Keys
+from mas.log import logger
 from mas.redis import Redis, Reply, Subscriber
 from mas.settings import GatewaySettings
 from mas.trust import Keyring
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 BLOCK = 0.5
 """Seconds a read waits for mail; also how late a takeover is noticed."""
@@ -168,9 +168,9 @@ class Gateway:
         return connection.post_script(COMMIT, (), (pack(batch.commit(self._snapshot())),))
 
     async def _conclude(self, batch: Batch, outcomes: Any) -> None:
-        """See to what the commit left undone, until nothing is; on the shared connection, which never blocks."""
+        """See to what the commit left undone; on the shared connection, which never blocks."""
         while outcomes == STALE_POLICY:
-            self._counter.give_back(iter(batch.counts))
+            self._counter.give_back(batch.counts)
             await self._mirror.load_policy()
             batch = await self._decide([_again(s) for s in batch.submissions])
             outcomes = await self._run_commit(batch)
@@ -193,13 +193,11 @@ class Gateway:
             await self._conclude_refusals(refused)
 
     async def _conclude_refusals(self, refused: list[tuple[Submission, Verdict]]) -> None:
-        outcomes = STALE_POLICY
-        while outcomes == STALE_POLICY:
+        batch = refuse_batch(refused, self._snapshot(), self._counter)
+        while (outcomes := await self._run_commit(batch)) == STALE_POLICY:
+            self._counter.give_back(batch.counts)
+            await self._mirror.load_policy()
             batch = refuse_batch(refused, self._snapshot(), self._counter)
-            outcomes = await self._run_commit(batch)
-            if outcomes == STALE_POLICY:
-                self._counter.give_back(iter(batch.counts))
-                await self._mirror.load_policy()
         self._counter.give_back(
             count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
         )

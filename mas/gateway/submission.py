@@ -37,8 +37,8 @@ class Submission:
     )
 
     def __init__(self, entry: Entry) -> None:
-        self.stream, self.entry_id = entry.stream, entry.id
-        self.arrived = int(entry.id.partition(b"-")[0]) / 1000
+        self.stream, self.entry_id = entry.stream.decode(), entry.id.decode()
+        self.arrived = int(self.entry_id.partition("-")[0]) / 1000
         """Seconds since the epoch, by Redis' clock."""
         self.message: Message | None = None
         self.sender: Sender | None = None

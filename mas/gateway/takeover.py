@@ -25,9 +25,7 @@ async def take_over(redis: Redis, keys: Keys, me: str, streams: Iterable[str]) -
             continue
         gone = True
         for stream in streams:
-            moved += await redis.run_script(
-                TAKE_OVER, [stream, lease], [GATEWAY_GROUP, other, me, _AT_ONCE]
-            )
+            moved += await redis.run_script(TAKE_OVER, [stream, lease], [GATEWAY_GROUP, other, me, _AT_ONCE])
             gone &= bool(await redis.run_script(RETIRE, [stream], [GATEWAY_GROUP, other]))
         if gone:
             await redis.call("SREM", keys.gateways, other)

@@ -52,7 +52,6 @@ class Scribe:
         """The number of the record written last."""
         self._policy = snapshot.mirror.policy.version
         self._expires = int(snapshot.now + snapshot.settings.delivery.seal_lifetime)
-        self._expires_text = b"%d" % self._expires
         self._now = snapshot.now
         self._marks = snapshot.settings.features.message_signing
 
@@ -60,13 +59,11 @@ class Scribe:
         """Deliver the exact bytes under the gateway's seal."""
         target, meta = message.target_id, message.meta
         permit, instance = submission.permit, InstanceId("")
-        granted, answered, capped = b"", NO_MARK, ""
+        granted, answered, capped = "", NO_MARK, ""
         if permit is not None:
             instance = permit.instance
             stream = self._keys.instance_stream(target, instance)
-            answered = Mark.of(
-                self._keys.answered(target, instance, permit.sequence), permit.sequence
-            )
+            answered = Mark.of(self._keys.answered(target, instance, permit.sequence), permit.sequence)
         else:
             stream = capped = self._keys.stream(target)
             if meta.correlation_id is not None:
@@ -76,12 +73,10 @@ class Scribe:
                     requester=submission.agent,
                     responder=target,
                     correlation=meta.correlation_id,
-                ).encode()
-        delivery = self._delivery(
-            stream, target, instance, submission.entry_id, granted, submission.envelope
-        )
+                )
+        delivery = self._delivery(stream, target, instance, submission.entry_id, granted, submission.envelope)
         record = self.record(submission, Verdict(Decision.ALLOWED))
-        writes = (delivery, record)
+        writes: tuple[Write, ...] = (delivery, record)
         if meta.confirm:
             writes += (self._notice(submission, message, Verdict(Decision.ALLOWED)),)
         return Change(
@@ -139,9 +134,7 @@ class Scribe:
             notice = Notice(message.message_id, verdict.decision, verdict.reason)
             sender, instance = message.sender_id, message.meta.sender_instance_id
             writes.append(
-                self.word(
-                    sender, instance, submission.entry_id, DECISION_TYPE, notice, message.message_id
-                )
+                self.word(sender, instance, submission.entry_id, DECISION_TYPE, notice, message.message_id)
             )
             ring, ring_for = self._keys.ring(sender), instance
         return Change(
@@ -158,7 +151,7 @@ class Scribe:
         self,
         agent: AgentId,
         instance: InstanceId,
-        ingress: bytes,
+        ingress: str,
         kind: str,
         data: Any,
         correlation: MessageId,
@@ -167,11 +160,13 @@ class Scribe:
         meta = Meta(InstanceId("0"), correlation_id=correlation, is_reply=True)
         told = Message(GATEWAY, agent, kind, data, meta, self._now, new_message_id())
         stream = self._keys.instance_stream(agent, instance)
-        return self._delivery(stream, agent, instance, ingress, b"", encode(told))
+        return self._delivery(stream, agent, instance, ingress, "", encode(told))
 
     def _letter(self, letter: DeadLetter) -> Write:
         place = self._keys.dead_letters
-        return Write(place, ("letter", protect(self._keyring.record, place, msgspec.json.encode(letter))))
+        return Write(
+            place, ("letter", protect(self._keyring.record, place, msgspec.json.encode(letter)).decode())
+        )
 
     def _notice(self, submission: Submission, message: Message, verdict: Verdict) -> Write:
         notice = Notice(message.message_id, verdict.decision, verdict.reason, verdict.retry_after)
@@ -189,13 +184,13 @@ class Scribe:
         stream: str,
         target: AgentId,
         instance: InstanceId,
-        ingress: bytes,
-        permit: bytes,
+        ingress: str,
+        permit: str,
         envelope: bytes,
     ) -> Write:
-        route = b"%b %b %b" % (ingress, self._expires_text, permit)
+        route = f"{ingress} {self._expires} {permit}"
         sealed = seal(self._keyring.seal(target), target, instance, route, envelope)
-        return Write(stream, ("envelope", envelope, "route", route, "seal", sealed))
+        return Write(stream, ("envelope", envelope.decode(), "route", route, "seal", sealed))
 
     def _mark(self, submission: Submission) -> Mark:
         if not (submission.proven and self._marks):
@@ -223,9 +218,9 @@ class Scribe:
             run=self._counter.run,
             count=count,
             decision=verdict.decision,
-            sender=message.sender_id if about else _shown(submission.agent),
+            sender=about.sender_id if about else _shown(submission.agent),
             instance=about.meta.sender_instance_id if about else _shown(submission.instance),
-            ingress=submission.entry_id.decode(),
+            ingress=submission.entry_id,
             target=message.target_id if message else "",
             type=message.message_type if message else "",
             message_id=message.message_id if message else "",

@@ -3,6 +3,7 @@
 enrolment  an instance joins and leaves
 heartbeat  one beat for all instances of a process
 health     finds those that died without leaving
+roster     the instances of one process, together
 events     what happens to agents, told on `mas.system`
 """
 
@@ -10,6 +11,7 @@ from mas.registry.enrolment import ENROL, LEAVE, enrol, leave
 from mas.registry.events import Event, Kind, encode_event
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
+from mas.registry.roster import Roster
 
 SCRIPTS = (BEAT, DEAD, ENROL, LEAVE)
 
@@ -19,6 +21,7 @@ __all__ = [
     "HealthMonitor",
     "Heartbeat",
     "Kind",
+    "Roster",
     "encode_event",
     "enrol",
     "leave",

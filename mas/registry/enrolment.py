@@ -16,8 +16,6 @@ from mas.registry.events import Event, Kind, encode_event
 from mas.trust import Credential, Keyring
 from mas.trust.keyring import token_hash
 
-TOKEN_LIFE = 3600.0
-"""Seconds a token outlives its instance's last heartbeat."""
 HEARTBEAT_LIFE = 15.0
 """Seconds an instance counts as alive after a heartbeat."""
 
@@ -47,33 +45,39 @@ ENROL = Script(
 
 LEAVE = Script(
     "leave",
-    # KEYS: agent, instances, token hash, heartbeat, own stream, system channel, shared stream.
+    # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel.
     # ARGV: instance, instance field, leave event, group, 1 to leave only when the heartbeat is gone.
-    # Returns how many instances remain, -1 if it is alive after all.
+    # Returns 0 if it is alive after all.
     """#!lua
-    if ARGV[5] == '1' and redis.call('EXISTS', KEYS[4]) == 1 then return -1 end
-    redis.call('SREM', KEYS[2], ARGV[1])
-    redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
-    redis.call('HDEL', KEYS[1], ARGV[2])
-    local remain = redis.call('SCARD', KEYS[2])
-    if remain == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
-      redis.call('HSET', KEYS[1], 'status', 'away')
+    if ARGV[5] == '1' and redis.call('EXISTS', KEYS[4]) == 1 then return 0 end
+    redis.call('DEL', KEYS[4], KEYS[5])
+    if redis.call('EXISTS', KEYS[3]) == 0 then
+      redis.call('SREM', KEYS[2], ARGV[1])
+      redis.call('HDEL', KEYS[1], ARGV[2])
     end
-    local held = redis.pcall('XPENDING', KEYS[7], ARGV[4], '-', '+', 1, ARGV[1])
-    if not held.err and #held == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[7], ARGV[4], ARGV[1]) end
-    redis.call('PUBLISH', KEYS[6], ARGV[3])
-    return remain
+    local held = redis.pcall('XPENDING', KEYS[6], ARGV[4], '-', '+', 1, ARGV[1])
+    if not held.err and #held == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[6], ARGV[4], ARGV[1]) end
+    redis.call('PUBLISH', KEYS[7], ARGV[3])
+    return 1
     """,
 )
 assert (RECORD, STATUS) == ("record", "status")  # noqa: S101 - the scripts spell them out
 
 
 async def enrol(
-    redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord, instance: InstanceId, now: float
+    redis: Redis,
+    keys: Keys,
+    keyring: Keyring,
+    record: AgentRecord,
+    instance: InstanceId,
+    *,
+    now: float,
+    token_life: float,
 ) -> Credential:
     """Let an instance join and return what it proves itself with.
 
     :param now: seconds since the epoch
+    :param token_life: seconds that the token stays valid without a heartbeat
     :raises RedisUnavailable: if Redis does not answer; joining again is safe
     """
     agent = record.agent_id
@@ -100,7 +104,7 @@ async def enrol(
             field,
             store(keyring.record, place, field, enrolled),
             token_hash(credential.token),
-            int(TOKEN_LIFE * 1000),
+            int(token_life * 1000),
             int(HEARTBEAT_LIFE * 1000),
             AGENT_GROUP,
             encode_event(Event(Kind.REGISTER, agent)),
@@ -113,10 +117,10 @@ async def enrol(
 async def leave(
     redis: Redis, keys: Keys, agent: AgentId, instance: InstanceId, *, only_if_dead: bool = False
 ) -> bool:
-    """Take an instance off the books: its token, its heartbeat, its own stream.
+    """Take an instance off the books: its heartbeat, its own stream, and once the token expired, all.
 
-    The registration stays, and what the instance held of the shared stream stays pending, for others to
-    reclaim.
+    What it submitted before must still be decided, so its token stays valid for its life; and what it
+    held of the shared stream stays pending, for others to reclaim.
 
     :returns: False if it was to leave only if dead, and is alive
     """
@@ -129,10 +133,9 @@ async def leave(
             keys.token_hash(agent, instance),
             keys.heartbeat(agent, instance),
             keys.instance_stream(agent, instance),
-            keys.system,
             keys.stream(agent),
+            keys.system,
         ],
         [instance, instance_field(instance), event, AGENT_GROUP, int(only_if_dead)],
     )
-    return int(left) >= 0
-
+    return bool(left)

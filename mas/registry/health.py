@@ -1,7 +1,6 @@
 """Find instances that died without leaving, and take them off the books."""
 
 import anyio
-import structlog
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
@@ -9,22 +8,27 @@ from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import Keys
+from mas.log import logger
 from mas.redis import Redis, Script
 from mas.registry.enrolment import leave
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 INTERVAL = 5.0
 """Seconds between two looks."""
 
 DEAD = Script(
     "find the dead",
-    # KEYS: agents.  ARGV: the prefix of an agent's keys.  Returns agent and instance in turn.
+    # KEYS: agents.  ARGV: templates of an agent's instances, and of an instance's heartbeat, own stream and
+    # token hash, with @A for the agent and @I for the instance.  Returns agent and instance in turn.
     """
     local dead = {}
     for _, agent in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-      for _, instance in ipairs(redis.call('SMEMBERS', ARGV[1] .. agent .. ':instances')) do
-        if redis.call('EXISTS', ARGV[1] .. agent .. ':heartbeat:' .. instance) == 0 then
+      for _, instance in ipairs(redis.call('SMEMBERS', (ARGV[1]:gsub('@A', agent)))) do
+        local function exists(template)
+          return redis.call('EXISTS', (template:gsub('@A', agent):gsub('@I', instance))) == 1
+        end
+        if not exists(ARGV[2]) and (exists(ARGV[3]) or not exists(ARGV[4])) then
           dead[#dead + 1] = agent
           dead[#dead + 1] = instance
         end
@@ -33,6 +37,7 @@ DEAD = Script(
     return dead
     """,
 )
+_A, _I = AgentId("@A"), InstanceId("@I")
 
 
 class HealthMonitor:
@@ -53,7 +58,14 @@ class HealthMonitor:
 
     async def look(self) -> list[tuple[AgentId, InstanceId]]:
         """Look once; return who was found dead and taken off the books."""
-        found = await self._redis.run_script(DEAD, [self._keys.agents], [self._keys.agent(AgentId(""))])
+        keys = self._keys
+        templates = [
+            keys.instances(_A),
+            keys.heartbeat(_A, _I),
+            keys.instance_stream(_A, _I),
+            keys.token_hash(_A, _I),
+        ]
+        found = await self._redis.run_script(DEAD, [keys.agents], templates)
         names = [name.decode("utf-8", "replace") for name in found]
         buried = []
         for agent, instance in zip(names[::2], names[1::2], strict=True):

@@ -7,7 +7,6 @@ process slept) is reported, so that whoever owns the instance can enrol it again
 from collections.abc import Awaitable, Callable
 
 import anyio
-import structlog
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
@@ -15,10 +14,11 @@ from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.ids import AgentId, InstanceId
 from mas.keys import Keys
+from mas.log import logger
 from mas.redis import Redis, Script
-from mas.registry.enrolment import HEARTBEAT_LIFE, TOKEN_LIFE
+from mas.registry.enrolment import HEARTBEAT_LIFE
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 BEAT = Script(
     "beat",
@@ -44,7 +44,8 @@ _AT_ONCE = 200
 class Heartbeat:
     """Beats for every instance that joined.
 
-    :param lost: called with an instance whose token is gone; what it raises is logged
+    :param lost: called with an instance whose token is gone
+    :param token_life: seconds that a token stays valid without a heartbeat
     """
 
     def __init__(
@@ -52,9 +53,12 @@ class Heartbeat:
         redis: Redis,
         keys: Keys,
         lost: Callable[[AgentId, InstanceId], Awaitable[None]],
+        *,
+        token_life: float,
         clock: Clock = SYSTEM,
     ) -> None:
         self._redis, self._keys, self._lost, self._clock = redis, keys, lost, clock
+        self._lives = [int(HEARTBEAT_LIFE * 1000), int(token_life * 1000)]
         self._members: dict[tuple[AgentId, InstanceId], None] = {}
 
     def join(self, agent: AgentId, instance: InstanceId) -> None:
@@ -85,11 +89,8 @@ class Heartbeat:
         members = list(self._members)
         for at in range(0, len(members), _AT_ONCE):
             some = members[at : at + _AT_ONCE]
-            keys = [
-                key for who in some for key in (self._keys.heartbeat(*who), self._keys.token_hash(*who))
-            ]
-            lives = [int(HEARTBEAT_LIFE * 1000), int(TOKEN_LIFE * 1000)]
-            for number in await self._redis.run_script(BEAT, keys, lives):
+            keys = [key for who in some for key in (self._keys.heartbeat(*who), self._keys.token_hash(*who))]
+            for number in await self._redis.run_script(BEAT, keys, self._lives):
                 who = some[int(number) - 1]
                 if who in self._members:
                     log.warning("an instance's token is gone", agent=who[0], instance=who[1])

@@ -29,6 +29,10 @@ class Credential:
         self.agent_id, self.instance_id = agent_id, instance_id
         self.token, self.seal_key = token, seal_key
 
+    def replace(self, new: "Credential") -> None:
+        """Become the credential of a later enrolment of the same instance, for all who hold this one."""
+        self.token = new.token
+
     def __repr__(self) -> str:
         return f"<Credential of {self.agent_id}:{self.instance_id}>"
 
@@ -77,6 +81,6 @@ class Keyring:
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self.__secret)
 
 
-def token_hash(token: bytes) -> bytes:
+def token_hash(token: bytes) -> str:
     """Return what Redis keeps of a token: its SHA-256 as hex."""
-    return hashlib.sha256(token).hexdigest().encode()
+    return hashlib.sha256(token).hexdigest()

@@ -7,6 +7,6 @@ joined by NUL, which none but the last can contain.
 import hashlib
 
 
-def mac(key: bytes, data: bytes) -> bytes:
+def mac(key: bytes, data: bytes) -> str:
     """Return the MAC as hex."""
-    return hashlib.blake2b(data, key=key, digest_size=32).hexdigest().encode()
+    return hashlib.blake2b(data, key=key, digest_size=32).hexdigest()

@@ -26,7 +26,7 @@ class Permit(NamedTuple):
         """Return the permit as it travels."""
         head = f"{self.instance}/{self.sequence}/{self.expires}"
         bound = f"{head}\0{requester}\0{responder}\0{correlation}".encode()
-        return f"{head}/{mac(key, bound).decode()}"
+        return f"{head}/{mac(key, bound)}"
 
     @classmethod
     def open(

@@ -15,7 +15,7 @@ def protect(key: bytes, place: str, body: bytes) -> bytes:
 
     :param place: Redis key and, in a hash, field
     """
-    return mac(key, b"%b\0%b" % (place.encode(), body)) + b" " + body
+    return mac(key, b"%b\0%b" % (place.encode(), body)).encode() + b" " + body
 
 
 def unprotect(key: bytes, place: str, stored: bytes) -> bytes:

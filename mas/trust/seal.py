@@ -8,11 +8,11 @@ somebody else put into a stream does not open, nor a copy moved to another strea
 from mas.trust.mac import mac
 
 
-def seal(key: bytes, target: str, instance: str, route: bytes, envelope: bytes) -> bytes:
+def seal(key: bytes, target: str, instance: str, route: str, envelope: bytes) -> str:
     """Return the seal as hex.
 
     :param key: the target's own seal key
     :param instance: empty for a delivery that any instance may take
     :param route: `ingress-entry expiry permit`, as stored beside the envelope
     """
-    return mac(key, b"%b\0%b\0%b\0%b" % (target.encode(), instance.encode(), route, envelope))
+    return mac(key, f"{target}\0{instance}\0{route}\0".encode() + envelope)

@@ -4,7 +4,7 @@ A stage is a pure function of a submission and a snapshot: it returns a refusal,
 next one speak.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages.authenticate import authenticate
@@ -16,7 +16,16 @@ from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
 from mas.settings import FeatureSettings
 
-Stage = Callable[[Submission, Snapshot], Verdict | None]
+
+class Stage(Protocol):
+    """One policy."""
+
+    __name__: str
+
+    def __call__(self, submission: Submission, snapshot: Snapshot, /) -> Verdict | None:
+        """Return a refusal, or None."""
+        ...
+
 
 ORDER: tuple[Stage, ...] = (shape, authenticate, signature, lifetime, authorize)
 

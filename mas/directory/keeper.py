@@ -1,0 +1,67 @@
+"""The policy stands in Redis as the configuration says; put back, with an alarm, when it is gone."""
+
+from collections.abc import Iterable
+
+import anyio
+from anyio.abc import TaskStatus
+from redis.exceptions import ResponseError
+
+from mas.clock import SYSTEM, Clock
+from mas.directory.policy import Policy, Rule, read_policy, write_policy
+from mas.errors import IntegrityError, RedisUnavailable
+from mas.keys import Keys
+from mas.log import logger
+from mas.redis import Redis
+from mas.trust import Keyring
+
+log = logger(__name__)
+
+INTERVAL = 2.0
+"""Seconds between two looks."""
+
+
+class PolicyKeeper:
+    """Publishes a configuration's rules, and looks after them.
+
+    A policy that holds the same rules is left as it is, version and all, so that a gateway that starts
+    costs the others nothing.
+    """
+
+    def __init__(
+        self, redis: Redis, keys: Keys, keyring: Keyring, rules: Iterable[Rule], *, clock: Clock = SYSTEM
+    ) -> None:
+        self._redis, self._keys, self._keyring, self._clock = redis, keys, keyring, clock
+        self._rules = tuple(rules)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Publish; ready then; look after it until cancelled."""
+        await self.publish(self._rules)
+        task_status.started()
+        while True:
+            await self._clock.sleep(INTERVAL)
+            try:
+                if not await self._redis.call("EXISTS", self._keys.policy):
+                    log.critical("the policy was gone from redis; it is put back")
+                    await self.publish(self._rules)
+            except (RedisUnavailable, ResponseError) as error:
+                log.warning("cannot look after the policy", problem=str(error))
+
+    async def publish(self, rules: Iterable[Rule]) -> bool:
+        """Make these rules the policy; the very next commit binds to them.
+
+        :returns: whether that changed anything
+        """
+        policy = Policy(rules)
+        stored = await self._redis.call("GET", self._keys.policy)
+        if stored is not None:
+            try:
+                if read_policy(self._keyring.record, self._keys, stored).rules == policy.rules:
+                    return False
+            except IntegrityError as error:
+                log.critical("the policy in redis was not written by this deployment", problem=str(error))
+        await self._redis.call(
+            "SET", self._keys.policy, write_policy(self._keyring.record, self._keys, policy)
+        )
+        self._rules = policy.rules
+        log.info("policy published", rules=len(policy.rules), version=policy.version)
+        return True

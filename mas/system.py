@@ -1,0 +1,302 @@
+"""The one module that sees everyone: it turns a configuration into a running tree.
+
+    mas (one_for_one)
+    ├── redis          the embedded server, where no URL is given
+    ├── connection     one socket for all commands of this process
+    ├── subscription   one socket for all rings
+    ├── registry       finds instances that died
+    ├── policy         keeps what the configuration grants in Redis
+    ├── gateway        decides and delivers
+    ├── roster         enrols the agents, keeps them alive, signs them off
+    ├── pulse          the beat of all inboxes
+    └── agents (one_for_one)
+        └── echo-1, echo-2, ...
+
+Started downward, stopped upward: whoever still works while it stops can still be answered.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from os import environ as process_environ
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+from anyio.abc import TaskStatus
+
+from mas.agent import Agent, Life, Pulse, Services
+from mas.clock import SYSTEM, Clock
+from mas.directory import AgentRecord, PolicyKeeper, rules_of
+from mas.errors import ConfigurationError, MasError, RedisUnavailable, SupervisionError
+from mas.gateway import BLOCK, Gateway
+from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
+from mas.ids import InstanceId, agent_id, new_instance_id
+from mas.keys import Keys
+from mas.redis import Redis, Subscriber, open_redis
+from mas.redis.embedded import EmbeddedServer
+from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
+from mas.registry import HealthMonitor, Roster
+from mas.settings import AgentSettings, Settings, deployment_secret, load, resolve_class
+from mas.supervision import Budget, Child, Restart, Supervisor
+from mas.trust import Keyring
+
+Part = Literal["gateway", "service", "agents"]
+ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
+SCRIPTS = (*GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
+Config = str | Path | Mapping[str, Any] | Settings | None
+_AGENT_BUDGET = Budget(max_restarts=5, within=60.0)
+
+
+class Seat:
+    """One instance's place in the tree: each start makes a new life, and the last one can be asked."""
+
+    def __init__(self, name: str, spec: AgentSettings, cls: type[Agent[Any]], instance: InstanceId) -> None:
+        self.name, self.spec, self.instance = name, spec, instance
+        self._cls = cls
+        self.life: Life | None = None
+
+    def make(self) -> Agent[Any]:
+        """Make the agent.
+
+        :raises ConfigurationError: if the class does not take its `init_kwargs`
+        """
+        try:
+            return self._cls(self.spec.agent_id, **self.spec.init_kwargs)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{self.spec.class_path} cannot be made: {error}", where=f"agents: {self.spec.agent_id}"
+            ) from error
+
+    def record(self) -> AgentRecord:
+        """Return what the directory is to say of the agent."""
+        agent = self.make()
+        capabilities = tuple(dict.fromkeys(map(str, agent.capabilities)))
+        return AgentRecord(self.spec.agent_id, capabilities, dict(agent.get_metadata()))
+
+    def child(self, roster: Roster, services: Callable[[], Services]) -> Child:
+        """Return what the supervisor is to run."""
+
+        async def run(*, task_status: TaskStatus[None]) -> None:
+            self.life = Life(
+                self.make,
+                partial(roster.credential, self.instance),
+                services(),
+                concurrency=self.spec.concurrency,
+            )
+            await self.life.run(task_status=task_status)
+
+        spec = self.spec
+        return Child(
+            self.name,
+            run,
+            restart=Restart(spec.restart),
+            start_timeout=spec.start_timeout,
+            shutdown=spec.shutdown,
+            budget=Budget(max_restarts=spec.max_restarts, within=spec.within),
+            stop=self._ask(Life.stop),
+            pause=self._ask(Life.pause),
+            resume=self._ask(Life.resume),
+        )
+
+    def _ask(self, order: Callable[[Life], None]) -> Callable[[], None]:
+        def ask() -> None:
+            if self.life is not None:
+                order(self.life)
+
+        return ask
+
+
+class System:
+    """A configuration, made ready to run; `open_system` runs it.
+
+    :ivar root: the supervision tree
+    :ivar redis: the process's shared connection, usable once the system runs
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        parts: frozenset[Part],
+        secret: bytes,
+        clock: Clock,
+        classes: Mapping[str, type[Agent[Any]]],
+    ) -> None:
+        self.settings, self.parts, self._classes = settings, parts, classes
+        self.ended = anyio.Event()
+        self.keys = Keys(settings.namespace)
+        self._keyring, self._clock = Keyring(secret), clock
+        self._embedded = EmbeddedServer(settings.data_dir) if settings.redis_url is None else None
+        self.endpoint = settings.redis_url.reveal() if settings.redis_url else self._url()
+        wait = settings.gateway.redis
+        self._timeouts: dict[str, Any] = {
+            "response_timeout": wait.response_timeout,
+            "connect_timeout": wait.connect_timeout,
+        }
+        self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
+        self.subscriber = Subscriber(self.endpoint, **self._timeouts)
+        self._pulse = Pulse(clock)
+        self.seats = self._seats() if "agents" in parts else []
+        self.root = Supervisor("mas", self._children(), clock=clock)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Run the tree until it is told to shut down, or fails."""
+        try:
+            await self.root.run(task_status=task_status)
+        finally:
+            self.ended.set()
+
+    def agent(self, name: str) -> Agent[Any]:
+        """Return a running agent of this process, by its id or, of several instances, `id-number`.
+
+        :raises MasError: if it does not run here, or not now
+        """
+        wanted = agent_id(name)
+        for seat in self.seats:
+            if wanted in {seat.name, seat.spec.agent_id} and seat.life is not None:
+                return seat.life.agent
+        raise MasError(f"no agent {name} runs in this process")
+
+    def _url(self) -> str:
+        assert self._embedded is not None  # noqa: S101 - the caller has no URL
+        return self._embedded.url
+
+    def _seats(self) -> list[Seat]:
+        seats = []
+        for spec in self.settings.agents:
+            cls = self._classes.get(spec.agent_id) or resolve_class(
+                spec, search=self.settings.base, base=Agent
+            )
+            for number in range(1, spec.instances + 1):
+                name = spec.agent_id if spec.instances == 1 else f"{spec.agent_id}-{number}"
+                seats.append(Seat(name, spec, cls, new_instance_id()))
+        return seats
+
+    def _children(self) -> list[Child]:
+        children = []
+        if self._embedded is not None:
+            children.append(Child("redis", self._embedded.run, shutdown=0, unwind=15.0))
+        # Their first connection is a start; after that they reconnect by themselves, for ever.
+        children += [Child("connection", self.redis.run), Child("subscription", self.subscriber.run)]
+        if "service" in self.parts and self.settings.start_service:
+            children.append(Child("registry", HealthMonitor(self.redis, self.keys, self._clock).run))
+        if "gateway" in self.parts:
+            rules = rules_of(self.settings.permissions, roles=self.settings.gateway.features.rbac)
+            keeper = PolicyKeeper(self.redis, self.keys, self._keyring, rules, clock=self._clock)
+            children += [Child("policy", keeper.run), Child("gateway", self._run_gateway)]
+        if self.seats:
+            children += self._agents()
+        return children
+
+    def _agents(self) -> list[Child]:
+        signing = self.settings.gateway.message_signing
+        delivery = self.settings.gateway.delivery
+        roster = Roster(
+            self.redis,
+            self.keys,
+            self._keyring,
+            {seat.instance: seat.record() for seat in self.seats},
+            # Whatever an instance submitted is decided before its token goes.
+            token_life=delivery.ingress_retention + 2 * signing.max_drift,
+            clock=self._clock,
+        )
+        services = Services(self.redis, self.subscriber, self.keys, self._pulse, delivery, self._clock)
+        agents = Supervisor(
+            "agents", [seat.child(roster, lambda: services) for seat in self.seats], budget=_AGENT_BUDGET
+        )
+        return [Child("roster", roster.run), Child("pulse", self._pulse.run), Child("agents", agents)]
+
+    async def _run_gateway(self, *, task_status: TaskStatus[None]) -> None:
+        async with open_redis(
+            self.endpoint, name="mas:gateway", scripts=SCRIPTS, blocking=BLOCK, **self._timeouts
+        ) as reading:
+            gateway = Gateway(
+                self.redis,
+                reading,
+                self.subscriber,
+                self.keys,
+                self._keyring,
+                self.settings.gateway,
+                clock=self._clock,
+            )
+            await gateway.run(task_status=task_status)
+
+
+@asynccontextmanager
+async def open_system(
+    config: Config = None,
+    *,
+    parts: frozenset[Part] = ALL,
+    environ: Mapping[str, str] = process_environ,
+    clock: Clock = SYSTEM,
+) -> AsyncGenerator[System]:
+    """Run a system for the length of a block, inside any anyio app.
+
+    The block begins when every agent reads its mail. Leaving it stops everything in reverse order,
+    within `shutdown_grace`; no task, connection or process is left.
+
+    :param config: a path, a mapping as agents.yaml would hold it (`class_path` may be the class itself),
+        settings, or None to search upward for agents.yaml
+    :param parts: what of the system runs in this process
+    :raises ConfigurationError: if the configuration cannot be used
+    :raises RedisUnavailable: if Redis cannot be reached at the start
+    :raises StartFailed: if something else did not start
+    """
+    system = prepare(config, parts=parts, environ=environ, clock=clock)
+    with _told_plainly():
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(system.run)
+            try:
+                yield system
+            finally:
+                system.root.shutdown()
+                with anyio.CancelScope(shield=True):
+                    with anyio.move_on_after(system.settings.shutdown_grace):
+                        await system.ended.wait()
+                    system.root.shutdown(now=True)
+
+
+def prepare(
+    config: Config = None,
+    *,
+    parts: frozenset[Part] = ALL,
+    environ: Mapping[str, str] = process_environ,
+    clock: Clock = SYSTEM,
+) -> System:
+    """Return a system that is ready to run; the parameters and errors are those of `open_system`."""
+    config, classes = _split_classes(config)
+    settings = load(config, environ=environ)
+    secret = deployment_secret(settings, environ)
+    return System(settings, parts, secret.encode(), clock, classes)
+
+
+def _split_classes(config: Config) -> tuple[Config, dict[str, type[Agent[Any]]]]:
+    """Put a name in the place of each class that a mapping holds as `class_path`."""
+    classes: dict[str, type[Agent[Any]]] = {}
+    if not isinstance(config, Mapping) or not isinstance(config.get("agents"), list | tuple):
+        return config, classes
+    agents = []
+    for spec in config["agents"]:
+        cls = spec.get("class_path") if isinstance(spec, Mapping) else None
+        if isinstance(cls, type) and issubclass(cls, Agent):
+            classes[str(spec.get("agent_id"))] = cls
+            spec = {**spec, "class_path": f"given:{cls.__name__}"}  # noqa: PLW2901 - the one in the copy
+        agents.append(spec)
+    return {**config, "agents": agents}, classes
+
+
+@contextmanager
+def _told_plainly() -> Generator[None]:
+    """Raise what went wrong, not the groups and start failures it is wrapped in."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        reason = error
+        while isinstance(reason, SupervisionError) and reason.__cause__ is not None:
+            reason = reason.__cause__
+        if isinstance(reason, ConfigurationError | RedisUnavailable):
+            raise reason from None
+        raise error from error.__cause__
