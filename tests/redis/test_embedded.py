@@ -52,9 +52,17 @@ async def test_only_its_user_can_reach_it(tmp_path):
     server = EmbeddedServer(tmp_path / "data")
     async with anyio.create_task_group() as tasks:
         await tasks.start(server.run)
-        for place in (server.data_dir, server.socket):
-            assert stat.S_IMODE(place.stat().st_mode) & 0o077 == 0
+        places = [server.data_dir, *server.data_dir.rglob("*")]
+        assert server.socket in places
+        assert [place for place in places if place.stat().st_mode & 0o077] == []
         tasks.cancel_scope.cancel()
+
+
+async def test_a_directory_that_others_may_write_to_is_refused(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o777)
+    with pytest.raises(ConfigurationError, match="others may write"):
+        await EmbeddedServer(tmp_path / "data").run()
 
 
 async def test_a_second_one_in_the_same_directory_is_refused_by_name(tmp_path):
@@ -186,12 +194,12 @@ async def test_a_directory_too_deep_for_a_socket_gets_a_short_one(tmp_path):
     server.socket.parent.rmdir()
 
 
-async def test_a_short_directory_that_somebody_prepared_is_refused(tmp_path, monkeypatch):
+async def test_a_short_directory_that_somebody_prepared_is_refused(tmp_path):
     server = EmbeddedServer(tmp_path / ("d" * 60) / ("e" * 60))
-    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
     server.socket.parent.symlink_to(tmp_path / "elsewhere")
     try:
-        with pytest.raises(ConfigurationError, match="is not a directory of ours"):
+        with pytest.raises(ConfigurationError, match="was not made by this user"):
             await server.run()
     finally:
         server.socket.parent.unlink()
