@@ -6,30 +6,19 @@ import sys
 import textwrap
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import anyio
 import pytest
 
 from mas.errors import ConfigurationError, RedisUnavailable
-from mas.redis import open_redis
-from mas.redis.binary import find_server
+from mas.redis import EmbeddedServer, find_server, open_redis
 from mas.redis.datadir import socket_path
-from mas.redis.embedded import EmbeddedServer
-from tests.redis.waiting import until
+from tests.redis.waiting import lives, until
 
 
 async def server_pid(url: str) -> int:
     async with open_redis(url) as redis:
         return int((await redis.info("server"))["process_id"])
-
-
-def lives(pid: int) -> bool:
-    """Say whether a process runs; one that only waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 async def test_it_serves_keeps_its_data_and_leaves_nothing_running(tmp_path):

@@ -9,8 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mas.errors import RedisUnavailable
-from mas.redis import open_redis
-from mas.redis.binary import find_server
+from mas.redis import find_server, open_redis
 from mas.testing.server import Server, free_port, redis_server
 from tests.redis.waiting import until
 
