@@ -2,10 +2,13 @@
 
 Read downward: `endpoint` says where, `dial` opens a stream, `handshake` makes it ready (`sentinel` finds the
 master), `line` moves bytes, `pipeline` pairs answers with `reply`s, `link` reconnects; `client` and
-`subscriber` are what others use. `embedded` runs a server of our own.
+`subscriber` are what others use. `embedded` runs a server of our own, found by `binary`, in a `datadir`,
+under a `guard`.
 """
 
+from mas.redis.binary import find_server
 from mas.redis.client import Redis, open_redis
+from mas.redis.embedded import EmbeddedServer
 from mas.redis.endpoint import Endpoint, Tls
 from mas.redis.link import Link
 from mas.redis.refusal import RedisRefused
@@ -14,6 +17,7 @@ from mas.redis.script import Script
 from mas.redis.subscriber import Subscriber, open_subscriber
 
 __all__ = [
+    "EmbeddedServer",
     "Endpoint",
     "Link",
     "Redis",
@@ -22,6 +26,7 @@ __all__ = [
     "Script",
     "Subscriber",
     "Tls",
+    "find_server",
     "open_redis",
     "open_subscriber",
 ]

@@ -101,13 +101,12 @@ class Redis(Link, TypedCommands):  # type: ignore[misc]  # ty: ignore[incompatib
         :raises redis.exceptions.ResponseError: if the server answered with an error
         :raises RedisUnavailable: as `call` does
         """
-        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
         try:
-            return await self.call(*command)
+            return await self.call("EVALSHA", script.sha, len(keys), *keys, *args)
         except NoScriptError:
-            # Both in one write: no SCRIPT FLUSH of ours can come between.
+            # LOAD keeps it for the next call; EVAL needs nothing kept, should the connection change just now.
             self.post("SCRIPT", "LOAD", script.source)
-            return await self.call(*command)
+            return await self.call("EVAL", script.source, len(keys), *keys, *args)
 
     async def _usable(self) -> Pipeline:
         with anyio.move_on_after(self.connect_wait):

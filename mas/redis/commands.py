@@ -11,8 +11,6 @@ from redis.exceptions import DataError, ResponseError
 
 UNSHARED: Final = frozenset(
     {
-        "CLIENT REPLY",
-        "CLIENT TRACKING",
         "HELLO",
         "MONITOR",
         "MULTI",
@@ -28,6 +26,7 @@ UNSHARED: Final = frozenset(
     }
 )
 """Commands that change how a connection answers, which nobody may do to one that others use too."""
+UNSHARED_OF_CLIENT: Final = frozenset({"REPLY", "TRACKING"})
 
 # Never connected: it knows how each command's answer is read. The protocol is said outright because left
 # open, redis-py hands out the callbacks of the other one.
@@ -58,7 +57,8 @@ class TypedCommands(AsyncCoreCommands):
             change the connection for everybody
         """
         name = str(args[0]).upper()
-        if name in UNSHARED or " ".join(map(str, args[:2])).upper() in UNSHARED:
+        first, *rest = [*name.split(), *map(str, args[1:2])] if name.startswith("CLIENT") else [name]
+        if first in UNSHARED or UNSHARED_OF_CLIENT.intersection(map(str.upper, rest)):
             raise DataError(f"{name} would change a connection that others share")
         try:
             answer = await self.call(*name.split(), *map(_plain, args[1:]))

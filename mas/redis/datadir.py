@@ -36,19 +36,24 @@ def socket_path(data_dir: Path) -> Path:
     return short
 
 
-def make_private(directory: Path) -> None:
-    """Create a directory that only we can enter, or check that an existing one is ours.
+def prepare(data_dir: Path, socket: Path) -> None:
+    """Create the directories of data and socket for this user alone, or check that existing ones will do.
 
-    :raises ConfigurationError: if it cannot be created, is somebody else's or no directory
+    :raises ConfigurationError: if one cannot be created, or others could put something into it
     """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = directory.lstat()
-        if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
-            raise ConfigurationError(f"{directory} is not a directory of ours: somebody else made it")
-        directory.chmod(0o700)
-    except OSError as error:
-        raise ConfigurationError(f"{directory} cannot hold the embedded server's data: {error}") from error
+    for directory in (data_dir, socket.parent):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = directory.stat()
+        except OSError as error:
+            raise ConfigurationError(f"{directory} cannot be used by the embedded server: {error}") from error
+        if status.st_mode & stat.S_IWOTH:
+            raise ConfigurationError(f"others may write to {directory}", hint=f"chmod o-w {directory}")
+    if socket.parent != data_dir:
+        # A name in a directory that everybody shares: somebody else may have taken it first.
+        status = socket.parent.lstat()
+        if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) != 0o700:
+            raise ConfigurationError(f"{socket.parent} was not made by this user for this purpose")
 
 
 @asynccontextmanager

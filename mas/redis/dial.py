@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSStream
 
+from mas.errors import ConfigurationError
 from mas.redis.endpoint import Endpoint
 from mas.redis.refusal import RedisRefused
 
@@ -20,12 +21,15 @@ async def dial(endpoint: Endpoint) -> ByteStream:
 
     :raises OSError: if nobody listens there
     :raises RedisRefused: if the certificate it shows is not to be trusted
-    :raises ConfigurationError: if our own TLS files cannot be used
+    :raises ConfigurationError: if the host is no name, or our own TLS files cannot be used
     """
     if endpoint.path:
         return await anyio.connect_unix(endpoint.path)
     context = endpoint.tls.context() if endpoint.tls else None
-    stream = await anyio.connect_tcp(endpoint.host, endpoint.port)
+    try:
+        stream = await anyio.connect_tcp(endpoint.host, endpoint.port)
+    except UnicodeError as error:
+        raise ConfigurationError(f"{endpoint.host} in the Redis URL is no host name") from error
     _keep_alive(stream.extra(SocketAttribute.raw_socket))  # noqa: S610 - no database here
     if context is None:
         return stream

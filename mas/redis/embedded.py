@@ -14,7 +14,7 @@ from anyio.abc import Process, TaskStatus
 from mas.errors import ConfigurationError, RedisUnavailable
 from mas.redis import guard
 from mas.redis.binary import find_server
-from mas.redis.datadir import locked, make_private, socket_path
+from mas.redis.datadir import locked, prepare, socket_path
 from mas.redis.dial import dial
 from mas.redis.endpoint import Endpoint
 from mas.redis.exchange import BROKEN, Command, exchange
@@ -55,8 +55,7 @@ class EmbeddedServer:
         :raises RedisUnavailable: if the server ends by itself
         """
         program = await anyio.to_thread.run_sync(find_server)
-        make_private(self.data_dir)
-        make_private(self.socket.parent)
+        prepare(self.data_dir, self.socket)
         async with locked(self.data_dir) as lock:
             await self._end_leftover()
             process = await self._start(program, lock)
@@ -73,6 +72,7 @@ class EmbeddedServer:
         log = self.data_dir / LOG
         if log.exists() and log.stat().st_size > _LOG_KEPT:
             log.replace(log.with_suffix(".log.1"))
+        log.touch(mode=0o600)
         with log.open("ab") as sink:
             return await anyio.open_process(
                 [
@@ -86,6 +86,7 @@ class EmbeddedServer:
                 cwd=self.data_dir,
                 # Ctrl-C in a terminal reaches the whole group: the server must outlive our drain.
                 start_new_session=True,
+                umask=0o077,
                 pass_fds=(lock,),
             )
 

@@ -33,10 +33,14 @@ async def exchange(stream: ByteStream, *commands: Command) -> list[Any]:
     """
     if not commands:
         return []
+    data, count = b"".join(pack(tuple(command)) for command in commands), len(commands)
+    # A password may be among them, and some log every local variable of a traceback.
+    del commands
     reader = hiredis.Reader(replyError=to_exception, notEnoughData=_MORE)
-    await stream.send(b"".join(pack(tuple(command)) for command in commands))
+    await stream.send(data)
+    del data
     answers: list[Any] = []
-    while len(answers) < len(commands):
+    while len(answers) < count:
         while (answer := reader.gets()) is _MORE:
             reader.feed(await stream.receive())
         answers.append(answer)

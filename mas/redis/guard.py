@@ -16,6 +16,7 @@ import select
 import signal
 import subprocess
 import sys
+from functools import partial
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
@@ -43,7 +44,11 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_guard)  # noqa: PLW1509, S603
+    server = subprocess.Popen(  # noqa: S603 - what the owner asked for
+        command,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - safe: there is one thread
+    )
     while server.poll() is None:
         readable, _, _ = select.select([sys.stdin.fileno(), woken], [], [], _LOOK)
         if woken in readable:
@@ -65,11 +70,13 @@ def _stop(server: "subprocess.Popen[bytes]", grace: float) -> int:
         return server.wait()
 
 
-def _die_with_guard() -> None:
+def _die_with(guard: int) -> None:
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 - of use on Linux only
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guard:
+            os._exit(1)  # it died before the signal was asked for
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from anyio.abc import ByteStream
 from mas.errors import RedisTooOld, RedisUnavailable
 from mas.redis.dial import dial
 from mas.redis.endpoint import Endpoint
-from mas.redis.exchange import BROKEN, exchange, words
+from mas.redis.exchange import BROKEN, Command, exchange, words
 from mas.redis.refusal import RedisRefused
 from mas.redis.script import Script
 from mas.redis.sentinel import find_master
@@ -60,12 +60,9 @@ async def greet(stream: ByteStream, endpoint: Endpoint, *, name: str, scripts: S
 
     Return name and version of the server.
     """
-    hello: list[str | int] = ["HELLO", 2]
-    if endpoint.password is not None:
-        hello += ["AUTH", endpoint.username or "default", endpoint.password]
     # HELLO and PING are what even the narrowest ACL user may do; PING, unlike HELLO, tells that data still
     # loads.
-    greeting, ready = await exchange(stream, [*hello, "SETNAME", name], ["PING"])
+    greeting, ready = await exchange(stream, _hello(endpoint, name), ["PING"])
     server = _check_greeting(greeting, endpoint)
     _check(ready, endpoint, "is not ready")
     if endpoint.db:
@@ -81,6 +78,12 @@ def too_old(server: str, version: str) -> bool:
     """Say whether a server of that name and version lacks what MAS needs."""
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     return numbers < MINIMUM.get(server.lower(), MINIMUM["redis"])
+
+
+def _hello(endpoint: Endpoint, name: str) -> Command:
+    if endpoint.password is None:
+        return ("HELLO", 2, "SETNAME", name)
+    return ("HELLO", 2, "AUTH", endpoint.username or "default", endpoint.password, "SETNAME", name)
 
 
 def _check_greeting(answer: Any, endpoint: Endpoint) -> str:

@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from mas.clock import SYSTEM, Clock
-from mas.errors import RedisTooOld, RedisUnavailable
+from mas.errors import ConfigurationError, RedisTooOld, RedisUnavailable
 from mas.redis.backoff import full_jitter
 from mas.redis.endpoint import Endpoint
 from mas.redis.handshake import Session, connect
@@ -54,7 +54,7 @@ class Link(ABC):
         self.clock = clock
         self.generation = 0
         self.server_version = ""
-        self.trouble = "it was never opened"
+        self.trouble = "no answer yet"
         self._up: anyio.Event | None = None
         self._online = False
 
@@ -83,6 +83,7 @@ class Link(ABC):
 
         :raises RedisRefused: if the server refused credentials, certificate or a script before this was ready
         :raises RedisTooOld: if the server lacks what MAS needs
+        :raises ConfigurationError: if our own TLS files cannot be used
         """
         ready, failures = False, 0
         while True:
@@ -90,11 +91,12 @@ class Link(ABC):
                 session = await connect(
                     self.endpoint, name=self.name, scripts=self.scripts, timeout=self.connect_timeout
                 )
-            except RedisUnavailable as error:
-                if not ready and isinstance(error, RedisRefused | RedisTooOld):
+            except (RedisUnavailable, ConfigurationError) as error:
+                if not ready and isinstance(error, RedisRefused | RedisTooOld | ConfigurationError):
                     raise
+                # A long outage is one warning, not one an attempt.
+                log.log(logging.DEBUG if str(error) == self.trouble else logging.WARNING, "%s", error)
                 self.trouble = str(error)
-                log.warning("%s", error)
             else:
                 began = self.clock.monotonic()
                 await self._serve(session, task_status if not ready else anyio.TASK_STATUS_IGNORED)

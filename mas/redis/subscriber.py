@@ -1,5 +1,6 @@
 """One subscribed connection for a whole process."""
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -12,6 +13,8 @@ from mas.redis.exchange import pack
 from mas.redis.handshake import Session
 from mas.redis.line import MORE, TICKS, Line, LineBroken
 from mas.redis.link import Link, keep_open
+
+log: Final = logging.getLogger(__name__)
 
 Callback = Callable[[bytes | None], None]
 _PING: Final = pack(("PING",))
@@ -53,7 +56,7 @@ class Subscriber(Link):
         self._callbacks.setdefault(channel.encode(), {})[callback] = False
         if self._line is not None:
             # Also when others listen already: the confirmation is what tells the new one to look.
-            self._line.ask(b"SUBSCRIBE", [channel.encode()])
+            self._line.ask(b"SUBSCRIBE", channel.encode())
 
     def ignore(self, channel: str, callback: Callback | None = None) -> None:
         """Stop calling one callback, or all of a channel's; one that is unknown is ignored."""
@@ -64,14 +67,15 @@ class Subscriber(Link):
         else:
             callbacks.pop(callback, None)
         if not callbacks and self._callbacks.pop(name, None) is not None and self._line is not None:
-            self._line.ask(b"UNSUBSCRIBE", [name])
+            self._line.ask(b"UNSUBSCRIBE", name)
 
     def _open(self, session: Session) -> Line:
         for callbacks in self._callbacks.values():
             callbacks.update(dict.fromkeys(callbacks, False))
         self._line = _Subscriptions(session.stream, self, silence=self.response_timeout, clock=self.clock)
-        if self._callbacks:
-            self._line.ask(b"SUBSCRIBE", list(self._callbacks))
+        for channel in self._callbacks:
+            # One command each: a channel that is refused costs only itself.
+            self._line.ask(b"SUBSCRIBE", channel)
         return self._line
 
     def _close(self, reason: str) -> None:  # noqa: ARG002 - nobody waits here
@@ -97,9 +101,9 @@ class _Subscriptions(Line):
         super().__init__(stream, silence=silence, clock=clock)
         self._subscriber, self._heard, self._quiet = subscriber, True, 0
 
-    def ask(self, verb: bytes, channels: list[bytes]) -> None:
+    def ask(self, verb: bytes, channel: bytes) -> None:
         """Queue a change of what is subscribed."""
-        self.send(pack((verb, *channels)))
+        self.send(pack((verb, channel)))
 
     def drain(self) -> None:
         """Hand each message to who listens."""
@@ -111,7 +115,7 @@ class _Subscriptions(Line):
                 case [b"subscribe", bytes(channel), _]:
                     self._subscriber._confirmed(channel)  # noqa: SLF001
                 case Exception():
-                    raise LineBroken(f"the subscription was refused: {value}")
+                    log.error("a subscription was refused: %s", value)
                 case _:  # a PONG, or a channel left
                     pass
 

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import pytest
+import redis
 
 from mas.testing.server import Server, redis_server
 
@@ -24,12 +25,17 @@ def redis_url(mas_redis_server: Server) -> Iterator[str]:
     with mas_redis_server.client() as client:
         client.flushall()
         yield mas_redis_server.url
-        deadline = time.monotonic() + _LEAVE
-        while (left := _others(client.client_list())) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        if left:
-            pytest.fail(f"connections left open: {left}")
+        if left := connections_left(client):
+            pytest.fail(f"connections left open: {', '.join(left)}")
 
 
-def _others(clients: Any) -> list[str]:
-    return [client["name"] or client["cmd"] for client in clients if client["name"] != "mas:testing"]
+def connections_left(client: "redis.Redis", *, within: float = _LEAVE) -> list[str]:
+    """Return the names of connections other than our own, once they have had so many seconds to go."""
+    deadline = time.monotonic() + within
+    while True:
+        left = [
+            each["name"] or each["addr"] for each in client.client_list() if each["name"] != "mas:testing"
+        ]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.005)

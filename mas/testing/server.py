@@ -15,7 +15,9 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from mas.errors import RedisUnavailable
 from mas.redis import guard
@@ -44,7 +46,7 @@ class Server:
     ) -> None:
         self.directory, self.password, self.extra = directory, password, tuple(extra)
         self.appendonly = appendonly
-        self.port = _free_port() if port == 0 else port
+        self.port = free_port() if port == 0 else port
         self.process: subprocess.Popen[bytes] | None = None
         self.pid = 0
 
@@ -58,7 +60,9 @@ class Server:
 
     def client(self) -> "redis.Redis":
         """Return a blocking client for the test's own questions; the caller closes it."""
-        return redis.Redis.from_url(self.url, protocol=2, client_name="mas:testing")
+        return redis.Redis.from_url(
+            self.url, protocol=2, client_name="mas:testing", retry=Retry(NoBackoff(), 0)
+        )
 
     def start(self) -> None:
         """Start it, with its data if it ran in this directory before, and wait for its first answer.
@@ -171,6 +175,7 @@ def redis_server(
             shutil.rmtree(own, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a loopback port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -41,7 +41,8 @@ async def test_typed_commands_answer_as_those_of_redis_py_do(redis_url, mas_redi
 
 async def test_a_command_that_would_change_the_shared_connection_is_refused(redis_url):
     async with open_redis(redis_url) as redis:
-        for command in (("MULTI",), ("SUBSCRIBE", "c"), ("CLIENT REPLY", "OFF"), ("client", "reply", "off")):
+        shared = (("MULTI",), ("SUBSCRIBE", "c"), ("CLIENT REPLY", "OFF"), ("client", "tracking", "on"))
+        for command in shared:
             with pytest.raises(DataError):
                 await redis.execute_command(*command)
         with pytest.raises(DataError):
@@ -201,4 +202,4 @@ async def test_concurrent_calls_share_writes_and_so_beat_sequential_ones(redis_u
             for _ in range(100):
                 tasks.start_soon(in_turn, redis, count // 100)
         concurrent = time.perf_counter() - began
-    assert sequential / concurrent > 1.5
+    assert sequential / concurrent > 3

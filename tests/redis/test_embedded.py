@@ -6,30 +6,19 @@ import sys
 import textwrap
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import anyio
 import pytest
 
 from mas.errors import ConfigurationError, RedisUnavailable
-from mas.redis import open_redis
-from mas.redis.binary import find_server
+from mas.redis import EmbeddedServer, find_server, open_redis
 from mas.redis.datadir import socket_path
-from mas.redis.embedded import EmbeddedServer
-from tests.redis.waiting import until
+from tests.redis.waiting import lives, until
 
 
 async def server_pid(url: str) -> int:
     async with open_redis(url) as redis:
         return int((await redis.info("server"))["process_id"])
-
-
-def lives(pid: int) -> bool:
-    """Say whether a process runs; one that only waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 async def test_it_serves_keeps_its_data_and_leaves_nothing_running(tmp_path):
@@ -52,9 +41,17 @@ async def test_only_its_user_can_reach_it(tmp_path):
     server = EmbeddedServer(tmp_path / "data")
     async with anyio.create_task_group() as tasks:
         await tasks.start(server.run)
-        for place in (server.data_dir, server.socket):
-            assert stat.S_IMODE(place.stat().st_mode) & 0o077 == 0
+        places = [server.data_dir, *server.data_dir.rglob("*")]
+        assert server.socket in places
+        assert [place for place in places if place.stat().st_mode & 0o077] == []
         tasks.cancel_scope.cancel()
+
+
+async def test_a_directory_that_others_may_write_to_is_refused(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o777)
+    with pytest.raises(ConfigurationError, match="others may write"):
+        await EmbeddedServer(tmp_path / "data").run()
 
 
 async def test_a_second_one_in_the_same_directory_is_refused_by_name(tmp_path):
@@ -186,12 +183,12 @@ async def test_a_directory_too_deep_for_a_socket_gets_a_short_one(tmp_path):
     server.socket.parent.rmdir()
 
 
-async def test_a_short_directory_that_somebody_prepared_is_refused(tmp_path, monkeypatch):
+async def test_a_short_directory_that_somebody_prepared_is_refused(tmp_path):
     server = EmbeddedServer(tmp_path / ("d" * 60) / ("e" * 60))
-    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
     server.socket.parent.symlink_to(tmp_path / "elsewhere")
     try:
-        with pytest.raises(ConfigurationError, match="is not a directory of ours"):
+        with pytest.raises(ConfigurationError, match="was not made by this user"):
             await server.run()
     finally:
         server.socket.parent.unlink()

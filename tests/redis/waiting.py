@@ -1,6 +1,7 @@
-"""Wait in a test for what only another process can bring about."""
+"""What a test asks about other processes, and how it waits for them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 
@@ -10,3 +11,11 @@ async def until(condition: Callable[[], object], *, within: float = 10) -> None:
     with anyio.fail_after(within):
         while not condition():  # noqa: ASYNC110 - no event crosses the border of a process
             await anyio.sleep(0.002)
+
+
+def lives(pid: int) -> bool:
+    """Say whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
