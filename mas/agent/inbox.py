@@ -271,10 +271,14 @@ class Inbox:
                     tasks.start_soon(self._help, tasks)
                 self._working += 1
                 try:
-                    await self._process(delivery, found_again=found_again)
+                    if found_again:
+                        await self._process_again(delivery)
+                    else:
+                        await self._attempt(delivery, 1)
                 finally:
                     self._working -= 1
-                    self._tell_idle()
+                    if self._idle is not None and not self._working:
+                        self._idle.set()
             self._settling.flush()
             if self._more:
                 self._window.emptied(self._clock.monotonic())
@@ -289,14 +293,7 @@ class Inbox:
     async def _help(self, tasks: TaskGroup) -> None:
         await self._worker(tasks, helper=True)
 
-    def _tell_idle(self) -> None:
-        if self._idle is not None and not self._working:
-            self._idle.set()
-
-    async def _process(self, delivery: Delivery, *, found_again: bool) -> None:
-        if not found_again:
-            await self._attempt(delivery, 1)
-            return
+    async def _process_again(self, delivery: Delivery) -> None:
         # One of those found after a crash may have caused it: alone, it spends only its own attempts.
         async with self._one_at_a_time:
             starts = await self._count_start(delivery)

@@ -1,6 +1,7 @@
 """One life of one instance: from its start, through its mail, to its stop or crash."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -51,9 +52,7 @@ class Life:
             model_of(self.agent.state_model),
         )
         handlers = type(self.agent).handlers
-
-        async def handle(message: AgentMessage) -> None:
-            await dispatch(self.agent, handlers, message)
+        handle = partial(dispatch, self.agent, handlers)
 
         self._inbox = Inbox(
             services, held, self._outbox, self._answers, handle, self._reply, concurrency=concurrency

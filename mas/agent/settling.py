@@ -13,8 +13,9 @@ from mas.keys import AGENT_GROUP
 from mas.redis import Redis, Reply
 
 _GROUP_SIZE = 64
-_REMEMBERED = 10_000
-"""Settled messages an instance remembers; older copies are refused by their seal's expiry alone."""
+_REMEMBERED = 5_000
+"""Settled messages an instance remembers, at least, and twice that at most; older copies are refused by
+their seal's expiry alone."""
 
 
 class Settling:
@@ -30,7 +31,8 @@ class Settling:
         self._under_way: set[bytes] = set()
         """The seals of what is held."""
         self._done: list[bytes] = []
-        self._settled: dict[bytes, None] = {}
+        self._settled: set[bytes] = set()
+        self._settled_before: set[bytes] = set()
         self._posted: list[tuple[Reply, str, list[bytes]]] = []
         self._renewing: Reply | None = None
 
@@ -44,7 +46,11 @@ class Settling:
         """
         if delivery.entry in self._held:
             return False
-        if delivery.seal in self._settled or delivery.seal in self._under_way:
+        if (
+            delivery.seal in self._settled
+            or delivery.seal in self._settled_before
+            or delivery.seal in self._under_way
+        ):
             self._done.append(delivery.entry)
             self.flush()
             return False
@@ -60,10 +66,11 @@ class Settling:
         """Settle an entry with the next group."""
         held = self._held.pop(entry, None)
         if held is not None:
-            if len(self._settled) >= _REMEMBERED:
-                del self._settled[next(iter(self._settled))]
-            self._settled[held[0]] = None
             self._under_way.discard(held[0])
+            self._settled.add(held[0])
+            if len(self._settled) >= _REMEMBERED:
+                # Two generations instead of a queue: forgetting the oldest half costs nothing a message.
+                self._settled_before, self._settled = self._settled, set()
         self._done.append(entry)
         if len(self._done) >= _GROUP_SIZE:
             self.flush()

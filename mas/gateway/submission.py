@@ -6,7 +6,7 @@ from mas.ids import AgentId, InstanceId
 from mas.message import Message
 from mas.trust import Permit
 
-FIELDS = (b"envelope", b"agent", b"instance", b"timestamp", b"sequence", b"signature")
+FIELDS = [b"envelope", b"agent", b"instance", b"timestamp", b"sequence", b"signature"]
 """What an agent submits, in this order."""
 
 
@@ -48,10 +48,12 @@ class Submission:
         self.agent, self.instance = AgentId(""), InstanceId("")
         self.envelope = self.signed_at_text = self.sequence_text = self.signature = b""
         fields = entry.fields or []
-        self.well_formed = tuple(fields[::2]) == FIELDS
+        self.well_formed = fields[::2] == FIELDS
         if self.well_formed:
             self.envelope, agent, instance, self.signed_at_text, self.sequence_text, self.signature = fields[
                 1::2
             ]
-            self.agent = AgentId(agent.decode("utf-8", "backslashreplace"))
-            self.instance = InstanceId(instance.decode("utf-8", "backslashreplace"))
+            try:
+                self.agent, self.instance = AgentId(agent.decode()), InstanceId(instance.decode())
+            except UnicodeDecodeError:
+                self.well_formed = False

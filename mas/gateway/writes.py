@@ -211,6 +211,14 @@ class Scribe:
         """Record a decision: about the submission's own message, or about another one it reports on."""
         message = about or submission.message
         meta = message.meta if message else None
+        sender: str
+        instance: str
+        if about is not None:
+            sender, instance = about.sender_id, about.meta.sender_instance_id
+        elif submission.proven:
+            sender, instance = submission.agent, submission.instance
+        else:
+            sender, instance = _shown(submission.agent), _shown(submission.instance)
         envelope = about_envelope or submission.envelope
         self.count = count = self._counter.take()
         record = AuditRecord(
@@ -218,8 +226,8 @@ class Scribe:
             run=self._counter.run,
             count=count,
             decision=verdict.decision,
-            sender=about.sender_id if about else _shown(submission.agent),
-            instance=about.meta.sender_instance_id if about else _shown(submission.instance),
+            sender=sender,
+            instance=instance,
             ingress=submission.entry_id,
             target=message.target_id if message else "",
             type=message.message_type if message else "",

@@ -6,6 +6,7 @@ carries a name that could bend a key ends here, and never costs its neighbours.
 
 import math
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -14,11 +15,11 @@ from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages.caps import nests_too_much, unreadable
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
-from mas.ids import RESERVED, is_valid
+from mas.ids import LONGEST, RESERVED, is_valid
 from mas.message import GATEWAY, decode, is_canonical
 
 MAX_SEQUENCE = 2**53
-_type_is_valid = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}").fullmatch
+_type_matches = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}").fullmatch
 
 
 def shape(submission: Submission, snapshot: Snapshot) -> Verdict | None:
@@ -49,14 +50,27 @@ def shape(submission: Submission, snapshot: Snapshot) -> Verdict | None:
     if message.target_id not in snapshot.mirror.agents and not is_valid(message.target_id):
         return _malformed("its target is not a valid id")
     kind = message.message_type
-    if _type_is_valid(kind) is None or (kind.startswith(RESERVED) and message.target_id != GATEWAY):
-        return _malformed("its message type is not valid or is reserved")
-    if not is_valid(message.message_id) or (
-        message.meta.correlation_id is not None and not is_valid(message.meta.correlation_id)
+    if (
+        len(kind) > LONGEST
+        or not _type_is_valid(kind)
+        or (kind.startswith(RESERVED) and message.target_id != GATEWAY)
     ):
+        return _malformed("its message type is not valid or is reserved")
+    correlation = message.meta.correlation_id
+    if not _is_reference(message.message_id) or not (correlation is None or _is_reference(correlation)):
         return _malformed("its message or correlation id is not valid")
     submission.message = message
     return None
+
+
+@lru_cache(maxsize=4096)
+def _type_is_valid(kind: str) -> bool:
+    return _type_matches(kind) is not None
+
+
+def _is_reference(text: str) -> bool:
+    """Say whether a message or correlation id is short and plain; it never becomes part of a key."""
+    return len(text) <= LONGEST and text.isalnum() and text.isascii()
 
 
 def _read_numbers(submission: Submission) -> bool:
