@@ -315,8 +315,9 @@ class Inbox:
             except Exception as error:
                 # One of the three borders where anything may be caught: the failure is the message's.
                 if isinstance(error, Unfit) or attempt >= limits.max_attempts:
-                    log.exception("a message is given up", delivery=repr(message))
-                    await self._give_up(delivery, attempt, _reason(error))
+                    reason, trace = _reason(error), None if isinstance(error, Unfit) else error
+                    log.error("a message is given up", delivery=repr(message), reason=reason, exc_info=trace)  # noqa: TRY400
+                    await self._give_up(delivery, attempt, reason)
                     return
                 log.warning("a handler failed; it is tried again", delivery=repr(message), exc_info=error)
             else:
