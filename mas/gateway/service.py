@@ -19,7 +19,8 @@ from mas.decision import Decision
 from mas.directory import Mirror
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
-from mas.gateway.commit import COMMIT, STALE_POLICY, Outcome, pack
+from mas.gateway.change import STALE_POLICY, Outcome, pack
+from mas.gateway.commit import COMMIT
 from mas.gateway.lease import Name
 from mas.gateway.rates import buckets_for
 from mas.gateway.snapshot import Snapshot
@@ -43,6 +44,12 @@ _REFUSALS = {
     Outcome.REPLAYED: Verdict(Decision.REPLAYED, "this sequence number was committed before", "commit"),
     Outcome.ANSWERED: Verdict(Decision.REPLAYED, "the request has its answer already", "commit"),
     Outcome.BACKLOG_FULL: Verdict(Decision.BACKLOG_FULL, "too much mail waits for the target", "commit"),
+    Outcome.CHAIN_SPENT: Verdict(
+        Decision.RATE_LIMITED,
+        "the message that began this chain has caused too many",
+        "commit",
+        tell_target=True,
+    ),
     Outcome.UNDELIVERABLE: Verdict(Decision.TARGET_UNKNOWN, "the target's key holds no stream", "commit"),
 }
 
@@ -181,7 +188,11 @@ class Gateway:
         self._counter.give_back(batch.counts[i] for i in undone)
         for i in undone:
             submission, outcome = batch.submissions[i], outcomes[i]
-            if outcome >= Outcome.RATE_LIMITED:
+            if outcome >= Outcome.CIRCUIT_OPEN:
+                wait = (outcome - Outcome.CIRCUIT_OPEN) / 1000
+                reason = "the target keeps failing"
+                refused.append((submission, Verdict(Decision.CIRCUIT_OPEN, reason, "commit", wait)))
+            elif outcome >= Outcome.RATE_LIMITED:
                 wait = (outcome - Outcome.RATE_LIMITED) / 1000
                 refused.append((submission, Verdict(Decision.RATE_LIMITED, "over its rate", "commit", wait)))
             elif outcome != Outcome.FENCED:
