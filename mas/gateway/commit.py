@@ -42,20 +42,20 @@ for i, change in ipairs(changes) do
   local closed_in = circuit ~= '' and circuit_wait(circuit) or 0
   if outcome ~= 0 then
   elseif token > 0 and not valid[token] then outcome = 2
-  elseif mark[1] ~= '' and redis.call('GETBIT', mark[1], mark[2]) == 1 then outcome = 3
   elseif answered[1] ~= '' and redis.call('GETBIT', answered[1], answered[2]) == 1 then outcome = 4
   elseif target ~= '' and length[target] >= max_backlog then outcome = 5
   elseif chain ~= '' and chain_is_spent(chain) then outcome = 7
   elseif closed_in > 0 then outcome = 1000000000 + math.ceil(closed_in * 1000)
   elseif wait > 0 then outcome = 1000 + math.ceil(wait * 1000)
-  elseif redis.call('XACK', ingress, group, entry) == 0 then outcome = 1
+  elseif mark[1] ~= '' and redis.call('SETBIT', mark[1], mark[2], 1) == 1 then outcome = 3
+  elseif redis.call('XACK', ingress, group, entry) == 0 then
+    outcome = 1
+    -- A destroyed group acknowledges nothing: the entry is still to be decided, and no replay then.
+    if mark[1] ~= '' then redis.call('SETBIT', mark[1], mark[2], 0) end
   else
     acked[ingress] = acked[ingress] or {}
     table.insert(acked[ingress], entry)
-    if mark[1] ~= '' then
-      redis.call('SETBIT', mark[1], mark[2], 1)
-      marked[mark[1]] = true
-    end
+    if mark[1] ~= '' then marked[mark[1]] = true end
     if answered[1] ~= '' then
       redis.call('SETBIT', answered[1], answered[2], 1)
       answers[answered[1]] = true

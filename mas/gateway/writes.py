@@ -3,7 +3,6 @@
 Pure: a submission and a verdict go in, a change comes out.
 """
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from mas.ids import AgentId, InstanceId, MessageId, new_message_id
 from mas.keys import Keys
 from mas.message import GATEWAY, Message, Meta, encode
 from mas.trust import Keyring, Permit, protect, seal
+from mas.trust.mac import mac
 
 _UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
 
@@ -224,7 +224,7 @@ class Scribe:
         return Mark.of(key, submission.sequence)
 
     def _digest(self, envelope: bytes) -> str:
-        return hashlib.blake2b(envelope, key=self._keyring.digest, digest_size=16).hexdigest()
+        return mac(self._keyring.digest, envelope)[:32]
 
     def record(
         self,
