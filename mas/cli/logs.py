@@ -26,14 +26,14 @@ def configure(level: str, *, stream: TextIO | None = None) -> None:
     """
     stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_for_people(stream) if stream.isatty() else _for_programs())
+    handler.setFormatter(_for_people() if stream.isatty() else _for_programs())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
 
 
-def _for_people(stream: TextIO) -> logging.Formatter:
+def _for_people() -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_SHARED, structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)],
         processors=[
@@ -66,5 +66,4 @@ def one_line(_: Any, __: str, event: EventDict) -> EventDict:
 def _indented(stream: TextIO, exc_info: ExcInfo) -> None:
     """Write a traceback in which no line can pass for an event."""
     for block in traceback.format_exception(*exc_info):
-        for line in block.splitlines():
-            stream.write(f"\n    | {printable(line)}")
+        stream.writelines(f"\n    | {printable(line)}" for line in block.splitlines())
