@@ -51,6 +51,7 @@ def _for_programs() -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
+            what_and_when_first,
             structlog.processors.JSONRenderer(serializer=json.dumps, default=repr),
         ],
     )
@@ -61,6 +62,11 @@ def one_line(_: Any, __: str, event: EventDict) -> EventDict:
     return {
         printable(name): value if name == "exc_info" else printable(value) for name, value in event.items()
     }
+
+
+def what_and_when_first(_: Any, __: str, event: EventDict) -> EventDict:
+    """Begin each object with what all of them have."""
+    return {name: event[name] for name in ("timestamp", "level", "logger", "message")} | event
 
 
 def _indented(stream: TextIO, exc_info: ExcInfo) -> None:
