@@ -6,8 +6,8 @@ MESSAGES = 4_000
 
 
 async def test_the_whole_path_keeps_a_fair_share_of_what_the_machine_allows(redis_url):
-    # The floor decides nothing, proves nothing and records nothing. Measured: a quarter to a half of it, as the machine
-    # happens to share its two cores between this process and Redis.
+    # The floor decides nothing, proves nothing and records nothing. Measured: a quarter to a half of it,
+    # as two cores happen to be shared between this process and Redis.
     shares = []
     for _ in range(4):
         floor = await run_floor(redis_url, MESSAGES)

@@ -8,6 +8,7 @@ from anyio.abc import TaskStatus
 
 from mas.errors import SupervisionError
 from mas.supervision.crew import Crew
+from mas.supervision.life import alone
 from mas.supervision.nested import Line
 from mas.supervision.plan import Plan
 from mas.supervision.strategy import Strategy
@@ -44,7 +45,7 @@ class Keeper:
                 finally:
                     self.close()
         except BaseExceptionGroup as group:
-            fault = _alone(group)
+            fault = alone(group)
         finally:
             self.state = State.STOPPED if self.crew.failure is None else State.FAILED
         if fault is not None:
@@ -133,12 +134,6 @@ class _Order:
             self.error = error
         finally:
             self.finished.set()
-
-
-def _alone(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 _ACCEPTING = frozenset({State.STARTING, State.RUNNING})
