@@ -49,6 +49,7 @@ async def test_instances_share_the_load_and_none_handles_what_another_did(redis_
         with anyio.fail_after(20):
             while sum(len(worker.handled.seen) for worker in workers) < 300:
                 await anyio.sleep(0.01)
+        print([len(worker.handled.seen) for worker in workers])
         handled = Counter(n for worker in workers for n in worker.handled.seen)
         assert handled == Counter(range(300))
         assert all(len(worker.handled.seen) > 30 for worker in workers)
@@ -74,13 +75,32 @@ async def test_a_reply_goes_to_the_instance_that_asked(redis_url):
 async def test_never_more_handlers_at_once_than_the_concurrency_and_no_fewer_when_there_is_work(
     redis_url, limit
 ):
-    spec = {"class_path": Worker, "concurrency": limit}
-    async with running(redis_url, a=Sender, worker=spec) as system:
-        a, worker = system.agent("a"), system.agent("worker")
-        for n in range(200):
-            await a.send("worker", "work", n)
-        await worker.handled.reaches(200)
-        assert worker.most == limit
+    full, release, running_now = anyio.Event(), anyio.Event(), Tally()
+
+    class Holds(Worker):
+        @Agent.on("hold")
+        async def hold(self, message, payload):
+            self.now += 1
+            self.most = max(self.most, self.now)
+            if self.now == limit:
+                full.set()
+            await release.wait()
+            self.now -= 1
+            running_now.note(message.data)
+
+    spec = {"class_path": Holds, "concurrency": limit, "shutdown": 0}
+    async with running(redis_url, a=Sender, b=spec) as system:
+        for n in range(limit):
+            # One by one, so that each arrives while its predecessors are being handled.
+            with anyio.fail_after(3): await system.agent("a").send("b", "hold", n, confirm=True)
+            print(n)
+        with anyio.fail_after(10):
+            await full.wait()
+        for n in range(50):
+            await system.agent("a").send("b", "hold", n, confirm=True)
+        release.set()
+        await running_now.reaches(limit + 50)
+        assert system.agent("b").most == limit
 
 
 async def test_order_is_kept_at_concurrency_1_though_handlers_wait(redis_url):
