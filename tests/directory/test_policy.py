@@ -26,8 +26,8 @@ def matches(pattern: str, name: str) -> bool:
 def granted(permission: Any, sender: str, target: str, kind: str) -> bool:
     """Say, in plain words, what one permission grants."""
     match permission:
-        case {"type": "allow", "from": f, "to": t, **more}:
-            types = more.get("types", [])
+        case {"type": "allow", "from": f, "to": t}:
+            types = permission.get("types", [])
             return sender in f and target in t and (not types or any(matches(p, kind) for p in types))
         case {"type": "allow_bidirectional", "agents": who}:
             return sender != target and {sender, target} <= set(who)
@@ -36,9 +36,9 @@ def granted(permission: Any, sender: str, target: str, kind: str) -> bool:
         case {"type": "allow_network", "agents": who}:
             return sender != target and {sender, target} <= set(who)
         case {"type": "allow_broadcast", "from": f, "to": t}:
-            return sender == f and target in t
+            return bool(sender == f) and target in t
         case {"type": "allow_wildcard", "agent": who}:
-            return sender == who
+            return bool(sender == who)
     return False
 
 
