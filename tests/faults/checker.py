@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from mas.keys import AGENT_GROUP, GATEWAY_GROUP
 from mas.trust.mac import mac
+from tests.redis.waiting import until
 from tests.world import KEYRING, KEYS, audit, entries, letters
 
 
@@ -87,6 +88,14 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.touch()
+
+    def count(self) -> int:
+        """Return how many handlers were started."""
+        return self.path.read_bytes().count(b"\n")
+
+    async def reaches(self, count: int, *, within: float = 30) -> None:
+        """Wait until so many handlers were started."""
+        await until(lambda: self.count() >= count, within=within, every=0.01)
 
     def read(self) -> list[tuple[int, str]]:
         """Return number and message id of each handler start."""
