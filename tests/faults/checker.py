@@ -49,7 +49,8 @@ def check(client: Any, sent: Iterable[int], journal: Iterable[tuple[int, str]], 
     records, dead = audit(client), letters(client)
     allowed = Counter(r["message_id"] for r in records if r["decision"] == "ALLOWED" and r["target"] in targets)
     refused = [r for r in records if r["decision"] not in {"ALLOWED", "DEAD_LETTERED"}]
-    buried = {letter["envelope"]["data"] for letter in dead if letter.get("envelope")}
+    kept = [letter["envelope"]["data"] for letter in dead if letter.get("envelope")]
+    buried = {data for data in kept if isinstance(data, int)}
     handled = Counter(number for number, _ in starts)
     return Report(
         sent=len(numbers),
