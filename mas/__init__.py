@@ -8,7 +8,7 @@ Every message goes from an agent through the gateway to another agent's handler,
     bus, directory, audit                             where things are put
     gateway, registry, agent                          the residents
     system                                            the one module that sees everyone
-    cli, testing                                      for people, and for their tests
+    cli, bench, testing                               for people, and for their tests
 """
 
 from importlib import import_module

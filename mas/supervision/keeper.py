@@ -110,6 +110,9 @@ class Keeper:
 
     async def _stop_all(self) -> None:
         slots = list(self.crew.slots.values())[::-1]
+        for slot in slots:
+            if slot.state.awaits_start:
+                slot.state = State.FAILED if slot.state is State.BACKOFF else State.STOPPED
         for slot in slots if self._pool else ():
             if slot.life is not None:
                 slot.life.stop(now=self.crew.hurried)
