@@ -1,0 +1,67 @@
+"""A span that a rule's pattern matched, with the surroundings by which it is confirmed or dismissed."""
+
+from typing import Any
+
+from mas.dlp.view import View
+
+
+class Candidate:
+    """A possible find in one view of one text.
+
+    `repr` shows no text: a candidate is what must not be logged.
+    """
+
+    __slots__ = ("end", "match_start", "start", "text", "view")
+
+    def __init__(self, view: View, start: int, end: int, match_start: int) -> None:
+        self.view, self.text = view, view.text
+        self.start, self.end, self.match_start = start, end, match_start
+
+    def __repr__(self) -> str:
+        return f"Candidate({self.start}, {self.end})"
+
+    @property
+    def value(self) -> str:
+        """The text of the span."""
+        return self.text[self.start : self.end]
+
+    def before(self, reach: int) -> str:
+        """Return up to `reach` characters in front of the span, the key path of a JSON value included."""
+        return self.text[max(0, self.start - reach) : self.start]
+
+    def after(self, reach: int) -> str:
+        """Return up to `reach` characters behind the span."""
+        return self.text[self.end : self.end + reach]
+
+    def near(self, words: Any, before: int = 60, after: int = 30) -> bool:
+        """Say whether a compiled pattern occurs close in front of the span or close behind it."""
+        return bool(words.search(self.before(before)) or (after and words.search(self.after(after))))
+
+    def spanning(self, start: int, end: int) -> "Candidate":
+        """Return the same candidate with another span."""
+        return Candidate(self.view, start, end, self.match_start)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether the span is a token of its own, not the middle of a UUID, a hash, a version or a path."""
+        text, start, end = self.text, self.start, self.end
+        if start:
+            left = text[start - 1]
+            if left.isalnum() or left == "_":
+                return False
+            if left in "-./\\:+=@#" and start > 1 and text[start - 2].isdigit() and left in "-./":
+                return False
+            if left in "-/" and start > 1 and text[start - 2].isalnum():
+                return False
+        if end < len(text):
+            right = text[end]
+            if right.isalnum() or right == "_":
+                return False
+            if (
+                right in "-./"
+                and end + 1 < len(text)
+                and text[end + 1].isalnum()
+                and (right != "." or text[end + 1].isdigit())
+            ):
+                return False
+        return True
