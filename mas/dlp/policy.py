@@ -75,7 +75,7 @@ class Policy:
     allow: Allow = attrs.field(factory=Allow)
     redaction: str = attrs.field(default="mask", validator=_redaction)
     max_bytes: int = attrs.field(default=1 << 20, validator=_positive)
-    max_milliseconds: float = attrs.field(default=1000.0, validator=_positive)
+    max_milliseconds: float = attrs.field(default=250.0, validator=_positive)
     min_confidence: float = 0.5
 
     def __attrs_post_init__(self) -> None:

@@ -21,7 +21,7 @@ _ESCAPED = re.compile(
     r"|(?P<plain>\\[/\"'nrt])"
 )
 # Eight or more single characters, each set off from the next by the same kind of gap.
-_SPACED = re.compile(r"(?<![^\s])\S(?:[ \t]+\S){7,}(?![^\s])|(?<![^\n])\S(?:\n\S){7,}(?![^\n])")
+_SPACED = re.compile(r"(?<!\S)\S(?:\s{1,3}\S){7,}(?!\S)")
 _SEPARATED = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[-._*|/,:~][0-9]){8,}(?![0-9A-Za-z])")
 _GAP = re.compile(r"\s+|(?<=[0-9])[-._*|/,:~](?=[0-9])")
 _SPELLED_AT = re.compile(
@@ -46,7 +46,8 @@ _BETWEEN_WORDS = re.compile(r"[\s,-]+")
 WAKES_ON = (
     r"%[0-9A-Fa-f]{2}",
     r"&(?:#|[A-Za-z]{2,8};)",
-    r"(?:\b[0-9A-Za-z][ \t]+(?:[^\w\s][ \t]+)?){7}",
+    r"\\(?:u[0-9A-Fa-f{]|U000|x[0-9A-Fa-f]{2})",
+    r"(?:\b[0-9A-Za-z]\s+(?:[^\w\s]\s+)?){7}",
     r"(?:[0-9][-._*|/,:~]){8}[0-9]",
     r"(?i)[\[({<] ?(?:at|@|dot|\.) ?[\])}>]| dot [a-z]",
     rf"(?i)\b(?:{_NUMBER_WORD})[\s,-]+(?:{_NUMBER_WORD})[\s,-]+(?:{_NUMBER_WORD})[\s,-]",

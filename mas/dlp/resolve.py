@@ -1,7 +1,5 @@
 """Settle overlaps: of finds on the same characters the most specific stays."""
 
-from collections.abc import Iterable
-
 import attrs
 
 from mas.dlp.classes import PRECEDENCE
@@ -24,38 +22,21 @@ class Find:
     value: str = attrs.field(repr=False)
 
 
-def most_specific(finds: Iterable[Find]) -> list[Find]:
+def most_specific(finds: list[Find]) -> list[Find]:
     """Return the finds that remain, in the order of the text.
 
     A custom class is taken to be the most specific of all: somebody asked for it by name.
     """
-    ranked = sorted(
-        finds, key=lambda f: (PRECEDENCE.get(f.kind, -1), -f.confidence, f.start - f.end, f.start)
-    )
+    if len(finds) < 2:
+        return finds
+    taken = bytearray(max(find.end for find in finds))
     kept: list[Find] = []
-    taken: list[tuple[int, int]] = []
-    for find in ranked:
-        if not _overlaps(taken, find.start, find.end):
-            _insert(taken, find.start, find.end)
+    for find in sorted(finds, key=_specificity):
+        if taken.find(1, find.start, find.end) < 0:
+            taken[find.start : find.end] = b"\1" * (find.end - find.start)
             kept.append(find)
-    return sorted(kept, key=lambda f: f.start)
+    return sorted(kept, key=lambda find: find.start)
 
 
-def _overlaps(taken: list[tuple[int, int]], start: int, end: int) -> bool:
-    at = _place(taken, start)
-    return (at > 0 and taken[at - 1][1] > start) or (at < len(taken) and taken[at][0] < end)
-
-
-def _insert(taken: list[tuple[int, int]], start: int, end: int) -> None:
-    taken.insert(_place(taken, start), (start, end))
-
-
-def _place(taken: list[tuple[int, int]], start: int) -> int:
-    low, high = 0, len(taken)
-    while low < high:
-        middle = (low + high) // 2
-        if taken[middle][0] < start:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _specificity(find: Find) -> tuple[int, float, int, int]:
+    return PRECEDENCE.get(find.kind, -1), -find.confidence, find.start - find.end, find.start

@@ -19,7 +19,7 @@ WAKES_ON = (
     # Four ASCII characters in a row look like this in base64, whatever they are.
     r"(?:^|[^A-Za-z0-9+_-])(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){3}",
     r"(?:^|[^0-9A-Za-z]|0x)(?:[2-7][0-9A-Fa-f]){9}",
-    r"\b[A-Z2-7]{20,}(?:=|\b)",
+    r"\b[A-Z2-7]{16,}(?:=|\b)",
     r"\bH4sI[A-Za-z0-9+/_-]{16}|\beJ[A-Za-z0-9+/_-]{16}",
 )
 """What the first pass looks for on behalf of wrapped text, in raw bytes."""

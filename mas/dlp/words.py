@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - a pattern is read in one line
 
+from mas.dlp.candidate import Candidate
 from mas.dlp.rule import compiled
 
 
@@ -10,35 +11,39 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def words(*alternatives: str) -> str:
+def words(alternatives: str) -> str:
     """Return a pattern for any of these words, however they are cased and joined (`user_ssn`, `SSN:`)."""
-    return rf"(?i)(?:^|[^a-z])(?:{'|'.join(alternatives)})(?:[^a-z]|$)"
+    return rf"(?i)(?:^|[^a-z])(?:{alternatives})(?:[^a-z]|$)"
 
 
 CARD = compiled(
     words(
-        "cards?", "credit", "debit", "visa", "master ?card", "amex", "american express", "discover", "diners",
-        "jcb", "maestro", "unionpay", "cvv2?", "cvc2?", "cc", "ccn", "pan", "charged?", "payment", "pay", "paid",
-        "billing", "checkout", "cardholder", "karte", "kreditkarte", "carte", "tarjeta", "cartao", "exp",
+        "cards?|credit|debit|visa|master ?card|amex|american express|discover|diners|jcb|maestro|"
+        "unionpay|cvv2?|cvc2?|cc|ccn|pan|charged?|payment|pay|paid|billing|checkout|cardholder|karte|"
+        "kreditkarte|carte|tarjeta|cartao|exp"
     )
-)  # fmt: skip
-SERIAL = compiled(
-    words(
-        "orders?", "order (?:number|no|id)", "invoice", "tracking", "shipment", "parcel", "package", "waybill", "awb",
-        "ups", "fedex", "usps", "dhl", "ticket", "case", "sku", "part", "item", "model", "serial", "batch", "lot",
-        "build", "version", "release", "commit", "revision", "ref", "reference", "isbn", "issn", "ean", "upc",
-        "gtin", "barcode", "imei", "asin", "transaction", "txn", "trace", "request", "session", "correlation",
-        "uuid", "guid", "hash", "checksum", "sha", "md5", "digest", "timestamp", "epoch", "unix", "nonce", "sequence",
-        "offset", "confirmation", "booking", "reservation", "catalog", "product", "bug", "jira", "pid", "port",
-        "coordinates?", "lat", "lon", "latitude", "longitude", "bytes", "ms", "po", "purchase order", "rma", "quote",
-        "job",
-    )
-)  # fmt: skip
+)
+_SERIAL = (
+    "orders?|order (?:number|no|id)|invoice|tracking|shipment|parcel|package|waybill|awb|ups|fedex|"
+    "usps|dhl|ticket|case|sku|part|item|model|serial|batch|lot|build|version|release|commit|revision|"
+    "ref|reference|isbn|issn|ean|upc|gtin|barcode|imei|asin|transaction|txn|trace|request|session|"
+    "correlation|uuid|guid|hash|checksum|sha|md5|digest|timestamp|epoch|unix|nonce|sequence|offset|"
+    "confirmation|booking|reservation|catalog|product|bug|jira|pid|port|coordinates?|lat|lon|"
+    "latitude|longitude|bytes|ms|po|purchase order|rma|quote|job"
+)
+SERIAL = compiled(words(_SERIAL))
+_LABEL = compiled(
+    rf"(?i)(?:^|[^a-z])(?:{_SERIAL})[ _-]?(?:number|num|no|nr|id|code)?\b\.?(?: (?:is|was))?[\s:#=\"'(\x1f]{{0,6}}$"
+)
 PHONE = compiled(
     words(
-        "phones?", "tel", "telephone", "telefon", "telefono", "mobile", "mob", "cell", "cellphone", "cellular",
-        "fax", "call(?:ed|s|ing)?", "callback", "ring", "dial(?:ed)?", "whatsapp", "sms", "text(?:ed|ing)?", "contact",
-        "reach(?:ed)?", "voicemail", "hotline", "landline", "handy", "portable", "extension", "ext", "numero",
-        "phone number", "msisdn", "signal", "phoned", "ph", "hp", "emergency",
+        "phones?|tel|telephone|telefon|telefono|mobile|mob|cell|cellphone|cellular|fax|call(?:ed|s|ing)?|"
+        "callback|ring|dial(?:ed)?|whatsapp|sms|text(?:ed|ing)?|contact|reach(?:ed)?|voicemail|hotline|"
+        "landline|handy|portable|extension|ext|numero|phone number|msisdn|signal|phoned|ph|hp|emergency"
     )
-)  # fmt: skip
+)
+
+
+def is_labelled_otherwise(candidate: Candidate) -> bool:
+    """Say whether the word right in front names the number as an order, a part, a ticket, ..."""
+    return bool(_LABEL.search(candidate.before(40)))

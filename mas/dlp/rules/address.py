@@ -33,18 +33,20 @@ _CITY = (
     rf"|[\s,]{{1,3}}(?:{_TOWN},? ?){{0,3}}{_POSTCODE}\b|[\s,]{{1,3}}{_TOWN},? (?:{_STATES})\b)?"
 )
 _NUMBER = r"\b\d{1,6}[A-Za-z]?(?:-\d{1,4})?,? "
+_NUMBERED_ROAD = (
+    r"(?:County Road|County Rd|State Route|State Road|US Highway|Highway|Hwy|Route|Rural Route|FM) \d{1,4}"
+)
 _NAME = r"(?:[A-Z][A-Za-z.'\-]* |\d{1,3}(?:st|nd|rd|th) ){1,4}?"
 
 
-def _either_case(suffixes: str) -> str:
-    return "|".join(f"{word.title()}|{word.upper()}" for word in suffixes.split())
+_SUFFIX = "|".join(f"{word.title()}|{word.upper()}" for word in f"{_SURE} {_UNSURE}".split())
 
 
 _LOCATED = compiled(
     words(
-        "address(?:es)?", "lives?", "living", "reside[sd]?", "residence", "located", "location", "ship(?:ped|ping)?", "home",
-        "deliver(?:ed|y)?", "mail(?:ed|ing)?", "visit", "moved", "office", "billing", "send", "sent", "headquarters", "hq",
-        "house", "apartment", "stay(?:s|ing)?", "return to", "at", "street", "wohnt", "adresse", "anschrift", "direccion",
+        "address(?:es)?|lives?|living|reside[sd]?|residence|located|location|ship(?:ped|ping)?|home|"
+        "deliver(?:ed|y)?|mail(?:ed|ing)?|visit|moved|office|billing|send|sent|headquarters|hq|house|"
+        "apartment|stay(?:s|ing)?|return to|at|street|wohnt|adresse|anschrift|direccion"
     )
 )  # fmt: skip
 _COMPLETE = compiled(rf"\d{{5}}(?:-\d{{4}})?$|{_POSTCODE}$|[A-Z]\d[A-Z] ?\d[A-Z]\d$|, ?(?:{_STATES})$")
@@ -72,10 +74,11 @@ ADDRESSES: tuple[Rule, ...] = (
     Rule(
         "street-address",
         "postal_address",
-        rf"(?P<v>{_NUMBER}(?:{_COMPASS} )?{_NAME}(?:{_either_case(_SURE + ' ' + _UNSURE)})\b\.?(?: {_COMPASS})?{_UNIT}{_CITY})",
+        rf"(?P<v>{_NUMBER}(?:{_COMPASS} )?(?:{_NAME}(?:{_SUFFIX})|{_NUMBERED_ROAD})\b\.?(?: {_COMPASS})?{_UNIT}{_CITY})",
         _street,
         triggers=(
-            rf"{_NUMBER}(?:[A-Z][A-Za-z.'\-]* |\d{{1,3}}(?:st|nd|rd|th) ){{1,5}}(?:{_either_case(_SURE + ' ' + _UNSURE)})\b",
+            rf"{_NUMBER}(?:[A-Z][A-Za-z.'\-]* |\d{{1,3}}(?:st|nd|rd|th) ){{1,5}}(?:{_SUFFIX})\b",
+            rf"{_NUMBER}{_NUMBERED_ROAD}",
         ),
     ),
     Rule(

@@ -23,8 +23,8 @@ _IBAN_LENGTHS = {
 }  # fmt: skip
 _BANK = compiled(
     words(
-        "banks?", "banking", "routing", "checking", "savings", "sort ?code", "aba", "wire", "deposit", "ach", "swift",
-        "bic", "direct debit", "payroll", "payee", "beneficiary", "transfer", "iban", "konto", "bsb", "clabe",
+        "banks?|banking|routing|checking|savings|sort ?code|aba|wire|deposit|ach|swift|bic|direct debit|"
+        "payroll|payee|beneficiary|transfer|iban|konto|bsb|clabe"
     )
 )  # fmt: skip
 _ACCOUNT = r"(?:bank ?)?(?:account|acct|a/c)(?:[ _]?(?:number|num|no|nr|#))?"
@@ -70,9 +70,9 @@ BANKING: tuple[Rule, ...] = (
     Rule(
         "iban",
         "iban",
-        r"(?i)\b(?P<v>[A-Z]{2}\d{2}(?:[ .\-]{0,2}[A-Z0-9]){11,29})\b",
+        r"(?i)\b(?P<v>[A-Z]{2}\d{2}(?:[ .\-+]{0,2}[A-Z0-9]){11,29})\b",
         _alone,
-        triggers=(r"\b[A-Za-z]{2}\d{2}(?:[ .\-]{0,2}[A-Za-z0-9]{2,5}){2,}",),
+        triggers=(r"\b[A-Za-z]{2}\d{2}(?:[ .\-+]{0,2}[A-Za-z0-9]{2,5}){2,}",),
         fit=_iban_within,
     ),
     Rule(

@@ -10,7 +10,7 @@ from mas.dlp.words import CARD, SERIAL
 _NUMBER = compiled(r"\b[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}[ -]?\d{3,4}\b|\b3\d{3}[ -]?\d{6}[ -]?\d{4,5}\b")
 _ID = compiled(r"(?i)(?:^|[^a-z])id[^a-z]*$")
 _CODE_WORDS = (
-    r"cvv ?2?|cvc ?2?|cvn|csc|cav2?|card (?:verification|security) (?:value|code|number|no)|security code"
+    r"cvv ?2?|cvc ?2?|cvn|csc|cav2?|card (?:verification|security) (?:value|code|number|no)|security code|cid"
 )
 
 
@@ -31,7 +31,7 @@ def _beside_a_card(candidate: Candidate) -> float:
 
 def _code(candidate: Candidate) -> float:
     phrase = candidate.text[candidate.match_start : candidate.start].lower()
-    if "security code" in phrase and "card" not in phrase:
+    if "card" not in phrase and phrase.startswith(("security code", "cid", "csc")):
         return _beside_a_card(candidate) and 0.8
     return 0.95
 
@@ -40,22 +40,22 @@ CARDS: tuple[Rule, ...] = (
     Rule(
         "card-number",
         "credit_card",
-        r"\b(?P<v>[2-689]\d{3}(?:[ \t.\-_/]{0,2}\d){8,15}|(?:1800|2131)(?:[ \-]?\d){11}|9(?:792|860)(?:[ \-]?\d){12})\b",
+        r"\b(?P<v>[2-689]\d{3}(?:[ \t.\-_/+]{0,2}\d){8,15}|(?:1800|2131)(?:[ \-]?\d){11}|9(?:792|860)(?:[ \-]?\d){12})\b",
         _number,
-        triggers=(r"\b[2-9]\d{3}(?:[ \t.\-_/]{0,2}\d){8}", r"\b(?:1800|2131)(?:[ \-]?\d){11}"),
+        triggers=(r"\b[2-9]\d{3}(?:[ \t.\-_/+]{0,2}\d){8}", r"\b(?:1800|2131)(?:[ \-]?\d){11}"),
         fit=card_within,
     ),
     Rule(
         "card-verification",
         "cvv",
-        rf"(?i)\b(?:{_CODE_WORDS})\b[^0-9\n]{{0,16}}?\b(?P<v>\d{{3,4}})\b",
+        rf"(?i)\b(?:{_CODE_WORDS})\b[^0-9\n]{{0,40}}?\b(?P<v>\d{{3,4}})\b",
         _code,
     ),
     Rule(
         "card-expiry",
         "card_expiry",
         r"(?i)\b(?:exp(?:\.|iry|ires|iration)?(?: ?date)?|valid (?:thru|through|until|to)|good (?:thru|through))\b"
-        r"[^0-9\n]{0,12}(?P<v>(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20)?[2-4]\d)\b",
+        r"[^0-9\n]{0,30}(?P<v>(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20)?[2-4]\d)\b",
         _beside_a_card,
     ),
 )

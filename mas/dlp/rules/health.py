@@ -9,44 +9,34 @@ from mas.dlp.words import words
 
 _CLINICAL = compiled(
     words(
-        "icd", "icd ?-?10(?:-?cm)?", "diagnos[a-z]*", "dx", "patients?", "clinical", "clinic", "admitted", "admission",
-        "discharge[a-z]*", "comorbid[a-z]*", "symptoms?", "condition", "encounter", "physician", "doctor", "dr", "hospital",
-        "prescri[a-z]*", "chronic", "acute", "treat[a-z]*", "therapy", "medical", "claim", "disease", "disorder", "presents?",
-        "presenting", "presented", "history of", "diabetes", "hypertension", "asthma", "depress[a-z]*", "cancer", "mrn",
-        "nurse", "chart", "ehr", "emr", "referr[a-z]*", "assessment", "problem list", "suffer[a-z]*", "diagnose", "codes?",
-        "coded", "billing", "billed", "visit", "follow-?up", "infection", "pneumonia", "fracture", "pain", "syndrome",
+        "icd|icd ?-?10(?:-?cm)?|diagnos[a-z]*|dx|patients?|clinical|clinic|admitted|admission|"
+        "discharge[a-z]*|comorbid[a-z]*|symptoms?|condition|encounter|physician|doctor|dr|hospital|"
+        "prescri[a-z]*|chronic|acute|treat[a-z]*|therapy|medical|claim|disease|disorder|presents?|"
+        "presenting|presented|history of|diabetes|hypertension|asthma|depress[a-z]*|cancer|mrn|nurse|"
+        "chart|ehr|emr|referr[a-z]*|assessment|problem list|suffer[a-z]*|diagnose|codes?|coded|billing|"
+        "billed|visit|follow-?up|infection|pneumonia|fracture|pain|syndrome"
     )
 )  # fmt: skip
 _STRONGLY_CLINICAL = compiled(
-    words(
-        "icd",
-        "icd ?-?10(?:-?cm)?",
-        "diagnos[a-z]*",
-        "dx",
-        "patients?",
-        "clinical",
-        "comorbid[a-z]*",
-        "discharge diagnosis",
-    )
+    words("icd|icd ?-?10(?:-?cm)?|diagnos[a-z]*|dx|patients?|clinical|comorbid[a-z]*|discharge diagnosis")
 )
 _NOT_CLINICAL = compiled(
     words(
-        "part", "parts", "version", "ver", "model", "sku", "room", "building", "section", "sect", "clause", "chapter", "page",
-        "figure", "fig", "table", "grid", "cell", "bin", "shelf", "aisle", "seat", "gate", "row", "rev", "revision", "release",
-        "firmware", "build", "spec", "standard", "iso", "vitamin", "error", "route", "highway", "paper size", "zone", "block",
-        "slot", "lot", "item", "product", "serial", "drawing", "rack", "locker", "bay", "bus", "flight", "driver", "chip", "socket",
-        "connector", "coordinates?", "track", "size", "class", "level", "unit",
+        "bed|ward|part|parts|version|ver|model|sku|room|building|section|sect|clause|chapter|page|figure|fig|"
+        "table|grid|cell|bin|shelf|aisle|seat|gate|row|rev|revision|release|firmware|build|spec|standard|"
+        "iso|vitamin|error|route|highway|paper size|zone|block|slot|lot|item|product|serial|drawing|rack|"
+        "locker|bay|bus|flight|driver|chip|socket|connector|coordinates?|track|size|class|level|unit"
     )
 )  # fmt: skip
 _HEALTH_PLAN = compiled(
     words(
-        "insur[a-z]*", "health", "medic[a-z]*", "plan", "hmo", "ppo", "coverage", "payer", "payor", "blue ?cross", "blue ?shield",
-        "bcbs", "aetna", "cigna", "humana", "kaiser", "united ?health[a-z]*", "anthem", "patient", "copay", "subscriber", "claim",
-        "deductible", "benefits?", "provider", "enrollee", "beneficiary", "group", "rx", "policy ?holder",
+        "insur[a-z]*|health|medic[a-z]*|plan|hmo|ppo|coverage|payer|payor|blue ?cross|blue ?shield|bcbs|"
+        "aetna|cigna|humana|kaiser|united ?health[a-z]*|anthem|patient|copay|subscriber|claim|deductible|"
+        "benefits?|provider|enrollee|beneficiary|group|rx|policy ?holder"
     )
 )  # fmt: skip
-_NPI = compiled(words("npi", "national provider(?: identifier| id)?", "provider (?:id|number|no|identifier)"))
-_FILLER = r"[ \t]*(?:(?:number|num|no|nr|id|identifier|code)\b\.?)?[ \t]*(?:(?:is|was|of|on file|assigned|as|are)\b)?[\s:=#\"'\\(\-\x1f]{0,8}"
+_NPI = compiled(words("npi|national provider(?: identifier| id)?|provider (?:id|number|no|identifier)"))
+_FILLER = r"[ \t]*(?:(?:number|num|no|nr|id|identifier|code)\b\.?)?[ \t]*(?:(?:is|was|of|on file|assigned|as|are)\b)?[\s:=#\"'\\(_\-\x1f]{0,8}"
 
 
 def _dated(value: str) -> bool:
@@ -89,7 +79,7 @@ HEALTH: tuple[Rule, ...] = (
     Rule(
         "medical-record",
         "mrn",
-        r"(?i)\b(?:mrn|mr ?#|med(?:ical)?[ _.-]{0,2}rec(?:ord)?s?(?:[ _-]?(?:number|num|no|nr|id|#))?\.?"
+        r"(?i)(?:\b|_)(?:mrn|mr ?#|med(?:ical)?[ _.-]{0,2}rec(?:ord)?s?(?:[ _-]?(?:number|num|no|nr|id|#))?\.?"
         r"|(?:patient|chart|hospital)[ _]?(?:number|num|no\.?|nr|id|identifier|#)|health record(?: number)?|unit record number)"
         rf"{_FILLER}(?P<v>[A-Z]{{0,4}}[-#]?\d[0-9A-Z]*(?:-[0-9A-Z]+){{0,3}})\b",
         _record_number,

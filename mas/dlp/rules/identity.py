@@ -8,21 +8,10 @@ from mas.dlp.candidate import Candidate
 from mas.dlp.rule import Rule, compiled
 from mas.dlp.words import SERIAL, words
 
-_SSN = compiled(
-    words(
-        "ssns?",
-        "ss ?#",
-        "social",
-        "soc sec",
-        "social ?security(?: number| no)?",
-        "tax ?payer",
-        "tin",
-        "tax id",
-    )
-)
+_SSN = compiled(words("ssns?|ss ?#|social|soc sec|social ?security(?: number| no)?|tax ?payer|tin|tax id"))
 _SSN_NAME = r"(?:ssn|s\.s\.n\.?|ss ?#|social[ _-]?sec(?:urity)?|soc\.? ?sec\.?)"
 _FILLER = r"(?:[ _]?(?:number|num|no|nr|id|card|#)\b\.?){0,2}[^0-9\n]{0,24}?"
-_ITIN = compiled(words("itin", "tax ?payer(?: id[a-z]*)?(?: number)?", "individual tax"))
+_ITIN = compiled(words("itin|tax ?payer(?: id[a-z]*)?(?: number)?|individual tax"))
 # The advertised and the obviously made up: taken for real only where the text says so.
 _FAMOUS = frozenset(
     {"078051120", "219099999", "457555462", "111111111", "333333333", "999999999", "123121234"}

@@ -2,11 +2,12 @@
 
 # ruff: noqa: E501 - a pattern is read in one line
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 
 from mas.dlp.candidate import Candidate
-from mas.dlp.rule import Confirm, Rule, compiled
+from mas.dlp.rule import Confirm, Rule, always, compiled
 from mas.dlp.words import SERIAL, words
 
 # Name, python-stdnum module, shape, words that must stand near. A `!` in front of the words: the shape and its
@@ -50,7 +51,7 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (
     ("jp-my-number", "jp.in_", r"\d{4} ?\d{4} ?\d{4}", r"my ?number|individual number"),
     ("au-tfn", "au.tfn", r"\d{3} ?\d{3} ?\d{3}", r"tfn|tax file(?: number)?"),
     ("nz-ird", "nz.ird", r"\d{2,3}-?\d{3}-?\d{3}", r"ird"),
-    ("ca-sin", "ca.sin", r"\d{3}[- ]?\d{3}[- ]?\d{3}", r"(?-i:SIN)|social insurance(?: number)?"),
+    ("ca-sin", "luhn", r"\d{3}[- ]?\d{3}[- ]?\d{3}", r"(?-i:SIN)|social insurance(?: number)?"),
     ("br-cpf", "br.cpf", r"\d{3}\.\d{3}\.\d{3}-\d{2}", r"!cpf"),
     ("br-cpf-bare", "br.cpf", r"\d{11}", r"cpf"),
     ("mx-curp", "mx.curp", r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[0-9A-Z]\d", r"!curp"),
@@ -68,20 +69,25 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (
 def _checked(module: str, near: str) -> Confirm:
     """Return a confirmation by check digit, and by the words near unless they start with `!`."""
     needed = not near.startswith("!")
-    context = compiled(words(*near.removeprefix("!").split("|")))
+    context = compiled(words(near.removeprefix("!")))
     loaded: list[Callable[[str], bool]] = []
 
     def confirm(candidate: Candidate) -> float:
-        if not candidate.stands_alone or len(set(candidate.value)) < 4:
+        if not candidate.stands_alone or len(set(candidate.value)) < 3:
             return 0
         named = candidate.near(context)
         if (needed and not named) or (not named and SERIAL.search(candidate.before(28))):
             return 0
         if not loaded:
             loaded.append(import_module(f"stdnum.{module}").is_valid)
-        return (0.95 if named else 0.8) if loaded[0](candidate.value) else 0
+        return (0.95 if named else 0.8) if loaded[0](_plain(candidate.value, module)) else 0
 
     return confirm
+
+
+def _plain(value: str, module: str) -> str:
+    """Return the bare digits for the one check that does not strip separators itself."""
+    return re.sub(r"\D", "", value) if module == "luhn" else value
 
 
 def _row(name: str, module: str, shape: str, near: str) -> Rule:
@@ -89,7 +95,7 @@ def _row(name: str, module: str, shape: str, near: str) -> Rule:
     return Rule(name, "national_id", rf"\b(?P<v>{shape})\b", _checked(module, near), triggers)
 
 
-_INSURED = compiled(words("nino?", "national insurance(?: number| no)?", "ni number"))
+_INSURED = compiled(words("nino?|national insurance(?: number| no)?|ni number"))
 
 
 def _insured(candidate: Candidate) -> float:
@@ -112,7 +118,7 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "uk-nino-named",
         "national_id",
-        r"(?i)\b(?:nino?|national insurance(?: number| no\.?)?)\b[^0-9\n]{0,12}?\b(?P<v>[A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b",
-        _insured,
+        r"(?i)\b(?:nino?|national insurance(?: number| no\.?)?)\b[^0-9\n]{0,12}?\b(?P<v>[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b",
+        always(0.95),
     ),
 )
