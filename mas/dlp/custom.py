@@ -107,7 +107,7 @@ def _validator(name: str) -> Callable[[str], bool]:
 def _finds(rule: Rule, regex: Any, example: str) -> bool:
     view = fold(example)
     for match in regex.finditer(view.text):
-        start, end = match.span("v" if "v" in regex.groupindex else 0)
+        start, end = match.span(regex.groupindex.get("v", 0))
         if rule.confirm(Candidate(view, start, end, match.start())):
             return True
     return False

@@ -86,7 +86,8 @@ def card_within(candidate: Candidate) -> Candidate | None:
             digits += candidate.text[groups[last][0] : groups[last][1]]
             if len(digits) > 19:
                 break
-            if len(digits) >= 12 and is_card(digits):
+            whole = first == 0 and last == len(groups) - 1
+            if len(digits) >= (12 if whole else 15) and is_card(digits):
                 shape = tuple(end - start for start, end in groups[first : last + 1])
                 if len(shape) > 1 and shape not in _GROUPINGS and not _evenly(shape):
                     continue

@@ -1,8 +1,7 @@
 """What a deployment wants found and done: the `dlp:` section of gateway.yaml."""
 
 import re
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -43,7 +42,7 @@ class Allow:
     """What is let pass without a finding.
 
     :param values: hashes of harmless values: as findings report them (keyed), or `sha256:` of the bare value
-    :param paths: patterns of JSON paths, such as `$.order.id` or `$.items[[]*].sku`; `*` stands for anything
+    :param paths: patterns of JSON paths, such as `$.order.id` or `$.items[*].sku`; `*` stands for anything
     :param senders: agent ids whose messages are not scanned
     """
 
@@ -106,13 +105,19 @@ class Policy:
         decided: Actions = dict(DEFAULT_ACTIONS)
         decided.update({pattern.name: pattern.action for pattern in self.custom})
         decided.update(self.actions)
-        special = [actions for pattern, actions in self.targets.items() if fnmatchcase(target, pattern)]
+        special = [actions for pattern, actions in self.targets.items() if wildcard([pattern])(target)]
         special += [self.roles[role] for role in roles if role in self.roles]
         replaced: Actions = {}
         for actions in special:
             for kind, action in actions.items():
                 replaced[kind] = strictest((action, replaced.get(kind)))
         return {**decided, **replaced}
+
+
+def wildcard(patterns: Iterable[str]) -> Callable[[str], object]:
+    """Return a test for texts that one of the patterns matches in full; `*` stands for anything."""
+    alternatives = "|".join(re.escape(pattern).replace(r"\*", ".*") for pattern in patterns)
+    return re.compile(alternatives or r"(?!)", re.DOTALL).fullmatch
 
 
 def strictest(actions: Iterable[Action | None]) -> Action | None:

@@ -24,9 +24,11 @@ _ESCAPED = re.compile(
 _SPACED = re.compile(r"(?<!\S)\S(?:\s{1,3}\S){7,}(?!\S)")
 _SEPARATED = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[-._*|/,:~][0-9]){8,}(?![0-9A-Za-z])")
 _GAP = re.compile(r"\s+|(?<=[0-9])[-._*|/,:~](?=[0-9])")
+_TOP = r"(?:com|org|net|edu|gov|io|co|uk|de|fr|es|it|nl|eu|info|biz|ai|dev|app|me|us|ca|in)\b"
+_HOST = r"[a-z0-9-]{1,40}(?:(?: dot |\.)[a-z0-9-]{1,40}){0,2}?"
 _SPELLED_AT = re.compile(
     r"(?i)(?P<sign>\s?[\[({<]\s?(?:at|@|arroba)\s?[\])}>]\s?)|(?P<stop>\s?[\[({<]\s?(?:dot|\.|punkt|punto|point)\s?[\])}>]\s?)"
-    r"|(?<=[a-z0-9])(?P<bare> at )(?=[a-z0-9-]+(?: dot |\.)[a-z])|(?<=[a-z0-9])(?P<baredot> dot )(?=[a-z])"
+    rf"|(?<=[a-z0-9])(?P<bare> at )(?={_HOST}(?: dot |\.){_TOP})|(?<=[a-z0-9])(?P<baredot> dot )(?=(?:{_HOST} dot )?{_TOP})"
 )
 _DIGIT_WORDS = {
     word: str(value)
@@ -46,7 +48,7 @@ _BETWEEN_WORDS = re.compile(r"[\s,-]+")
 WAKES_ON = (
     r"%[0-9A-Fa-f]{2}",
     r"&(?:#|[A-Za-z]{2,8};)",
-    r"\\(?:u[0-9A-Fa-f{]|U000|x[0-9A-Fa-f]{2})",
+    r"\\(?:u[0-9A-Fa-f{]|U000|x[0-9A-Fa-f]{2}|[nrt/\"'])",
     r"(?:\b[0-9A-Za-z]\s+(?:[^\w\s]\s+)?){7}",
     r"(?:[0-9][-._*|/,:~]){8}[0-9]",
     r"(?i)[\[({<] ?(?:at|@|dot|\.) ?[\])}>]| dot [a-z]",
@@ -84,7 +86,10 @@ def _unescaped(view: View) -> View:
 def _plain(match: "re.Match[str]") -> str:
     escaped = match[0]
     if match["percent"]:
-        plain = unquote(escaped, errors="replace")
+        try:
+            plain = unquote(escaped, errors="strict")
+        except UnicodeDecodeError:
+            return escaped
     elif match["entity"]:
         plain = html.unescape(escaped)
     elif match["plain"]:

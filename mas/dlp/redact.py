@@ -79,5 +79,8 @@ def rebuilt(value: Any, keys: Mapping[Steps, str], values: Mapping[Steps, str], 
 
 
 def encoded(value: Any) -> bytes:
-    """Return a JSON value as compact UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return a JSON value as compact UTF-8; what UTF-8 cannot hold stays escaped, as the sender wrote it."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()

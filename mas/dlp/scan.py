@@ -6,7 +6,6 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 from typing import Any
 
 from mas.dlp.candidate import Candidate
@@ -14,7 +13,7 @@ from mas.dlp.classes import Action
 from mas.dlp.finding import CLEAN, Finding, Verdict, refused
 from mas.dlp.first_pass import FirstPass
 from mas.dlp.fold import fold
-from mas.dlp.policy import Actions, Policy, strictest
+from mas.dlp.policy import Actions, Policy, strictest, wildcard
 from mas.dlp.readings import readings
 from mas.dlp.redact import encoded, masked, rebuilt, replaced
 from mas.dlp.resolve import Find, most_specific
@@ -53,6 +52,7 @@ class Scanner:
         self._max_bytes = self._policy.max_bytes
         self._unscanned = frozenset(self._policy.allow.senders)
         self._allowed = frozenset(self._policy.allow.values)
+        self._is_allowed_path = wildcard(self._policy.allow.paths)
         self._tables: dict[tuple[str, tuple[str, ...]], Actions] = {}
 
     def __repr__(self) -> str:
@@ -112,7 +112,7 @@ class Scanner:
             if leaf.is_key:
                 sensitive_keys[str(leaf.steps[-1])] = finds[0].kind
             path = path_of(leaf.steps, sensitive_keys, is_key=leaf.is_key)
-            if any(fnmatchcase(path, pattern) for pattern in self._policy.allow.paths):
+            if self._is_allowed_path(path):
                 continue
             finds = [find for find in finds if not self._is_allowed(find)]
             findings += (self._finding(find, path, table) for find in finds)
@@ -160,6 +160,7 @@ class Scanner:
             found += self._in_view(reading, deadline)
             if depth < _DEEPEST_WRAPPING:
                 for start, end, inner in unwrapped(reading):
+                    _check(deadline)
                     found += (
                         Find(
                             find.kind,
@@ -175,8 +176,7 @@ class Scanner:
     def _in_view(self, view: View, deadline: float) -> Iterator[Find]:
         data = view.text.encode()
         for rule in self._first.wakes(data) or ():
-            if time.perf_counter() > deadline:
-                raise _OverBudget
+            _check(deadline)
             for candidate, confidence in self._regexes[rule].confirmed(view, data, deadline):
                 if confidence >= self._policy.min_confidence:
                     start, end = view.origin(candidate.start, candidate.end)
@@ -197,8 +197,7 @@ class _Regex:
         """Yield what the pattern matches and the rule confirms, with its confidence."""
         rule, at, prefix = self._rule, 0, view.prefix
         while (match := self._search(data, at)) is not None:
-            if time.perf_counter() > deadline:
-                raise _OverBudget
+            _check(deadline)
             at = match.end() if match.end() > match.start() else match.end() + 1
             start, end = next(match.span(group) for group in self._groups if match.start(group) >= 0)
             if start < prefix:
@@ -212,6 +211,11 @@ class _Regex:
             confidence = rule.confirm(fitted)
             if confidence:
                 yield fitted, confidence
+
+
+def _check(deadline: float) -> None:
+    if time.perf_counter() > deadline:
+        raise _OverBudget
 
 
 def _canonical(kind: str, value: str) -> str:

@@ -1,6 +1,7 @@
 """Every scalar and every key of a JSON value, with its path and the words that lead to it."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -42,7 +43,9 @@ def parse(payload: bytes) -> Any:
     :raises Unreadable: for invalid JSON or UTF-8, duplicate keys, NaN and infinities
     """
     try:
-        return json.loads(payload.decode(), object_pairs_hook=_object, parse_constant=_no_number)
+        return json.loads(
+            payload.decode(), object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
+        )
     except UnicodeDecodeError:
         problem = "it is not UTF-8"
     except RecursionError:
@@ -59,6 +62,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(built) != len(pairs):
         raise Unreadable("it holds duplicate keys")
     return built
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    return number if math.isfinite(number) else _no_number(written)
 
 
 def _no_number(_: str) -> float:

@@ -29,7 +29,7 @@ _SERIAL = (
     "ref|reference|isbn|issn|ean|upc|gtin|barcode|imei|asin|transaction|txn|trace|request|session|"
     "correlation|uuid|guid|hash|checksum|sha|md5|digest|timestamp|epoch|unix|nonce|sequence|offset|"
     "confirmation|booking|reservation|catalog|product|bug|jira|pid|port|coordinates?|lat|lon|"
-    "latitude|longitude|bytes|ms|po|purchase order|rma|quote|job"
+    "latitude|longitude|bytes|ms|po|purchase order|rma|quote|job|contract|docket|claim|permit|badge|drawing|asset"
 )
 SERIAL = compiled(words(_SERIAL))
 _LABEL = compiled(

@@ -7,12 +7,12 @@ from mas.dlp.rule import Rule, always, compiled
 from mas.dlp.words import words
 
 _SURE = (
-    "street avenue road boulevard lane drive court circle terrace parkway highway crescent square turnpike expressway trail mews "
-    "st ave av rd blvd ln dr ct cir ter pkwy hwy cres sq"
+    "street avenue road boulevard lane drive court circle terrace parkway highway crescent turnpike expressway mews "
+    "st ave av rd blvd ln dr ct cir ter pkwy hwy cres"
 )
 # Words that end a street's name as often as they mean something else: trusted with a city or a postcode only.
 _UNSURE = (
-    "alley aly branch bend bluff bridge brook brooks burg burgs bypass camp canyon cape causeway center centers centre circles cliff "
+    "square sq trail alley aly branch bend bluff bridge brook brooks burg burgs bypass camp canyon cape causeway center centers centre circles cliff "
     "cliffs close club common commons corner corners course courts cove coves creek crest crossing crossroad crossroads curve dale dam "
     "divide drives estate estates extension extensions fall falls ferry field fields flat flats ford fords forest forge forges fork forks "
     "fort freeway garden gardens gateway glen glens green greens grove groves harbor harbors haven heights hill hills hollow inlet island "
@@ -20,7 +20,7 @@ _UNSURE = (
     "meadow meadows mews mill mills mission motorway mount mountain mountains neck orchard oval overpass park parks parkways pass passage "
     "path pike pine pines place pl plain plains plaza plz point points port ports prairie radial ramp ranch rapid rapids rest ridge ridges "
     "rise river roads route row rue run shoal shoals shore shores skyway spring springs spur spurs squares station stravenue stravenues "
-    "stream streets summit throughway trace track trafficway trail tunnel underpass union unions valley valleys via viaduct view views "
+    "stream streets summit throughway trace track trafficway tunnel underpass union unions valley valleys via viaduct view views "
     "village villages ville vista walk walks wall way ways well wells"
 )
 _STATES = "A[KLRSZ]|C[AOT]|D[CE]|F[LM]|G[AU]|HI|I[ADLN]|K[SY]|LA|M[ADEHINOPST]|N[CDEHJMVY]|O[HKR]|P[ARW]|RI|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]"
@@ -74,7 +74,7 @@ ADDRESSES: tuple[Rule, ...] = (
     Rule(
         "street-address",
         "postal_address",
-        rf"(?P<v>{_NUMBER}(?:{_COMPASS} )?(?:{_NAME}(?:{_SUFFIX})|{_NUMBERED_ROAD})\b\.?(?: {_COMPASS})?{_UNIT}{_CITY})",
+        rf"(?P<v>{_NUMBER}(?:{_COMPASS} )?(?:{_NUMBERED_ROAD}|{_NAME}(?:{_SUFFIX}))\b\.?(?: {_COMPASS})?{_UNIT}{_CITY})",
         _street,
         triggers=(
             rf"{_NUMBER}(?:[A-Z][A-Za-z.'\-]* |\d{{1,3}}(?:st|nd|rd|th) ){{1,5}}(?:{_SUFFIX})\b",
@@ -119,13 +119,13 @@ ADDRESSES: tuple[Rule, ...] = (
     Rule(
         "romance-address",
         "postal_address",
-        r"\b(?P<v>(?:\d{1,4}(?: ?bis| ?ter)?,? (?:rue|avenue|boulevard|place|chemin|impasse|quai|allee|route|cours)"
+        r"\b(?P<v>(?:\d{1,4}(?: ?bis| ?ter)?,? (?:[Rr]ue|[Aa]venue|[Bb]oulevard|place|[Cc]hemin|[Ii]mpasse|[Qq]uai|[Aa]llee|route|cours)"
         r" (?:d[eu]s? |de la |de l'|d'|la |le |les )?[A-Z][A-Za-z'\-]+(?: [A-Z][A-Za-z'\-]+){0,3}"
         r"|(?:Calle|Avenida|Avda\.|Av\.|C/|Plaza|Paseo|Via|Viale|Piazza|Corso|Rua|Travessa) (?:de la |de los |del? |di |da |do |dos )?"
         r"[A-Z][A-Za-z'\-]+(?: [A-Za-z'\-]+){0,3},? (?:n\.? ?)?\d{1,4}\b)(?:[\s,]{1,3}\d{4,5}(?:-\d{3})? [A-Z][A-Za-z\-]+)?)",
         always(0.8),
         triggers=(
-            r"\d,? (?:rue|avenue|boulevard|place|chemin|impasse|quai|all(?:e|\xc3\xa9)e|route|cours) ",
+            r"\d,? (?:[Rr]ue|[Aa]venue|[Bb]oulevard|place|[Cc]hemin|[Ii]mpasse|[Qq]uai|[Aa]ll(?:e|\xc3\xa9)e|route|cours) ",
             r"\b(?:Calle|Avenida|Avda\.|Av\.|C/|Plaza|Paseo|Via|Viale|Piazza|Corso|Rua|Travessa) [^\n]{1,60}\d",
         ),
     ),

@@ -20,9 +20,12 @@ def _number(candidate: Candidate) -> float:
     if candidate.near(CARD):
         return 0.99
     grouped = not candidate.value.isdigit()
+    digits = sum(c.isdigit() for c in candidate.value)
     if SERIAL.search(candidate.before(28)) or _ID.search(candidate.before(6)):
         return 0.6 if grouped and candidate.value.count("-") + candidate.value.count(" ") == 3 else 0
-    return 0.95 if grouped or len(candidate.value) in {15, 16} else 0.5
+    return (
+        0.95 if len(candidate.value) in {15, 16} or (grouped and digits >= 14) else 0.6 if digits == 14 else 0
+    )
 
 
 def _beside_a_card(candidate: Candidate) -> float:
@@ -54,7 +57,7 @@ CARDS: tuple[Rule, ...] = (
     Rule(
         "card-expiry",
         "card_expiry",
-        r"(?i)\b(?:exp(?:\.|iry|ires|iration)?(?: ?date)?|valid (?:thru|through|until|to)|good (?:thru|through))\b"
+        r"(?i)\b(?:exp(?:\.|iry|ires|iration)?(?: ?date)?|valid (?:thru|through|until|till|to)|good (?:thru|through))\b"
         r"[^0-9\n]{0,30}(?P<v>(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20)?[2-4]\d)\b",
         _beside_a_card,
     ),

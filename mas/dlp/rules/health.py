@@ -63,6 +63,8 @@ def _plan_member(candidate: Candidate) -> float:
     if sum(c.isdigit() for c in candidate.value) < 5 or _dated(candidate.value):
         return 0
     phrase = candidate.text[candidate.match_start : candidate.start].lower()
+    if "national" in candidate.text[max(0, candidate.match_start - 12) : candidate.start].lower():
+        return 0
     named = any(word in phrase for word in ("insur", "medic", "health", "subscriber", "mbi", "hicn"))
     return 0.9 if named else 0.8 if candidate.near(_HEALTH_PLAN, 80, 60) else 0
 
@@ -110,6 +112,12 @@ HEALTH: tuple[Rule, ...] = (
         "icd10",
         r"\b(?P<v>[A-TV-Z]\d[0-9AB]\.[0-9A-Z]{1,4}|U0[79]\.\d)\b",
         _diagnosis,
+    ),
+    Rule(
+        "diagnosis-common",
+        "icd10",
+        r"\b(?P<v>I10|B20|D62|G20|G35|J00|J40|K37|L80|N12|O80|R05|R17|R21|R32|R42|R51|R52|R54|R55|R69|Z21|Z23)\b",
+        lambda candidate: 0.7 if candidate.near(_STRONGLY_CLINICAL, 60, 40) and _diagnosis(candidate) else 0,
     ),
     Rule(
         "diagnosis-undotted",

@@ -192,7 +192,7 @@ KEYS: tuple[Rule, ...] = (
         "private_key",
         r"(?:\"d\" ?: ?\"|(?:^|[ _])d:\x1f)(?P<v>[A-Za-z0-9_\-]{40,})",
         lambda candidate: 0.9 if looks_random(candidate.value, 3.5) and _near_its_type(candidate) else 0,
-        triggers=(r"\\?\"d\\?\" ?: ?\\?\"[A-Za-z0-9_\-]{40}",),
+        triggers=(r"\"d\" ?: ?\"[A-Za-z0-9_\-]{40}", r"(?:^|[ _])d:\x1f[A-Za-z0-9_\-]{40}"),
     ),
     Rule(
         "web-token",

@@ -118,7 +118,7 @@ NATIONAL: tuple[Rule, ...] = (
     Rule(
         "uk-nino-named",
         "national_id",
-        r"(?i)\b(?:nino?|national insurance(?: number| no\.?)?)\b[^0-9\n]{0,12}?\b(?P<v>[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b",
+        r"(?i)\b(?:ni(?:no?)?(?: number| no\.?)?|national insurance(?: number| no\.?)?)\b[^0-9\n]{0,12}?\b(?P<v>[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b",
         always(0.95),
     ),
 )

@@ -65,7 +65,7 @@ def _spoken(candidate: Candidate) -> float:
     if any(not c.isalpha() for c in value.strip("\"'`")):
         return 0 if _ORDINARY.search(value) else 0.9
     mixed = value[1:] != value[1:].lower() and not value.isupper()
-    return 0.8 if mixed or candidate.text[candidate.start - 1] in "\"'`" else 0
+    return 0.8 if mixed or value[0] in "\"'`" else 0
 
 
 def _beside(candidate: Candidate) -> float:
