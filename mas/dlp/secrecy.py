@@ -18,7 +18,7 @@ _PLACEHOLDER = compiled(
 _CODE = compiled(
     r"(?i)^(?:os|process|env|config|settings|self|this|request|req|args|params|ctx|options|opts|secrets|vault|var|local|data|module)[.\[]"
     r"|\(\)|\)$|^[a-z_]+\(|^[a-z_]\w*\.[a-z_]\w*(?:\.[a-z_]\w*)+$|^[A-Z]+(?:_[A-Z]+)+$|^(?:get|read|load|fetch|generate)_?[a-z]+|environ|getenv|process\.env"
-    r"|^arn:|^projects/|^vault:|^op://|^ssm:|^file:|^/(?:etc|var|run|home|opt|mnt|usr|secrets?)/|^https?://[^@]*$"
+    r"|^arn:|^projects/|^vault:|^op://|^ssm:|^file:|^~?/[\w.-]+/|^https?://[^@]*$"
 )
 _UUID = compiled(r"(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 
@@ -48,7 +48,8 @@ def looks_random(value: str, at_least: float = 3.0) -> bool:
     """Say whether the value mixes characters as a generated secret does, not as a word or a name."""
     digits = sum(c.isdigit() for c in value)
     letters = sum(c.isalpha() for c in value)
-    mixed = (digits and letters) or (
-        len(value) >= 20 and not value.islower() and not value.isupper() and letters
-    )
-    return bool(mixed) and entropy(value) >= at_least
+    if not letters:
+        return False
+    if digits:
+        return entropy(value) >= at_least
+    return len(value) >= 20 and not value.islower() and not value.isupper() and entropy(value) >= 4.0

@@ -27,6 +27,11 @@ _BANK = compiled(
         "payroll|payee|beneficiary|transfer|iban|konto|bsb|clabe"
     )
 )  # fmt: skip
+_NO_BANK = compiled(
+    words(
+        "aws|cloud|azure|gcp|customer|user|loyalty|frequent|flyer|utility|electric|gas|water|internet|member|email|twitter|github|support|tenant|subscription"
+    )
+)
 _ACCOUNT = r"(?:bank ?)?(?:account|acct|a/c)(?:[ _]?(?:number|num|no|nr|#))?"
 _FILLER = r"[^0-9\n]{0,20}?"
 _CLABE_WEIGHTS = (3, 7, 1)
@@ -57,7 +62,10 @@ def _account(candidate: Candidate) -> float:
     digits = sum(c.isdigit() for c in candidate.value)
     if not 6 <= digits <= 17 or not candidate.stands_alone:
         return 0
-    return 0.85 if "bank" in phrase or candidate.near(_BANK, 80, 60) else 0
+    if "bank" in phrase or candidate.near(_BANK, 80, 60):
+        return 0.85
+    named = any(word in phrase for word in ("number", "num", "no", "nr", "#"))
+    return 0.6 if named and digits >= 8 and not candidate.near(_NO_BANK, 80, 40) else 0
 
 
 def _clabe(candidate: Candidate) -> float:

@@ -102,7 +102,7 @@ HEALTH: tuple[Rule, ...] = (
     Rule(
         "plan-member",
         "health_insurance_id",
-        r"(?i)\b(?:(?:health |medical )?insurance|medicare|medicaid|mbi|hicn|(?:health )?plan|member(?:ship)?|subscriber|policy|beneficiary|enrollee)"
+        r"(?i)\b(?:(?:health |medical )?insurance|medicare|medicaid|mbi|hicn|health plan|member(?:ship)?|subscriber|policy|beneficiary|enrollee)"
         r"[ _-]?(?:member |policy |subscriber |card |beneficiary )?(?:id|number|num|no|nr|#|identifier)?\.?"
         rf"{_FILLER}(?P<v>[A-Z]{{0,4}}-?\d[0-9A-Z]*(?:-[0-9A-Z]+){{0,3}})\b",
         _plan_member,

@@ -90,7 +90,7 @@ IDENTITY: tuple[Rule, ...] = (
         "driving-licence",
         "drivers_license",
         r"(?i)\b(?:driv(?:er|ing)'?s?'?[ _-]?(?:licen[cs]es?|permit|lic\.?)|driverslicense|driverlicen[cs]e|dl(?:[ _]?(?:number|num|no|#))"
-        r"|d\.l\.|dln|dl|licen[cs]e (?:number|no)|fuhrerschein(?:nummer)?|permis de conduire)"
+        r"|d\.l\.|dln|dl|licen[cs]e[ _-]?(?:number|no)|fuhrerschein(?:nummer)?|permis de conduire)"
         rf"{_NUMBERED}(?P<v>[A-Z]{{0,5}}-?\d[0-9A-Z]{{2,}}(?:[- ]\d[0-9A-Z]{{2,5}}){{0,4}}|[A-Z]{{5}}\d{{6}}[A-Z0-9]{{5}})\b",
         _paper,
     ),

@@ -91,7 +91,7 @@ def _plain(value: str, module: str) -> str:
 
 
 def _row(name: str, module: str, shape: str, near: str) -> Rule:
-    triggers = () if near.startswith("!") else (rf"(?i)(?:\b|_)(?:{near})(?:\b|_)",)
+    triggers = () if near.startswith("!") else (rf"(?i)(?:\b|_)(?:{near})",)
     return Rule(name, "national_id", rf"\b(?P<v>{shape})\b", _checked(module, near), triggers)
 
 

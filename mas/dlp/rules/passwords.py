@@ -35,7 +35,7 @@ _WAKING = (
 
 def _given(candidate: Candidate) -> float:
     value = candidate.value.rstrip(".,;")
-    if _cannot_be(value) or ("(" in value and value.endswith(")")):
+    if _cannot_be(value) or ("(" in value and value.endswith(")")) or candidate.after(1) == "(":
         return 0
     assigned = candidate.text[candidate.match_start : candidate.start]
     quoted = candidate.after(1) in {"'", '"', "`", "\\"}
@@ -107,7 +107,11 @@ PASSWORDS: tuple[Rule, ...] = (
         "password",
         rf"(?i)(?:^|[ _]){_LOGIN_WORD}(?: (?:value|text|plain|plaintext|current|new|old))?:\x1f(?P<v>[^\x1e]{{4,256}})$",
         _field,
-        triggers=(rf"(?i){_LOGIN_WORD}[\"'`\\]{{0,4}}[ \t]{{0,3}}(?:=|:|->)",),
+        triggers=(
+            rf"(?i){_LOGIN_WORD}[\"'`\\]{{0,4}}[ \t]{{0,3}}(?:=|:|->)",
+            rf"(?i){_LOGIN_WORD}(?:[ _]value)?\" ?(?:,|:)",
+            rf"(?i){_LOGIN_WORD} value:\x1f",
+        ),
     ),
     Rule(
         "password-spoken",

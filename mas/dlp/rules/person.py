@@ -68,7 +68,7 @@ PERSON: tuple[Rule, ...] = (
         "date-of-birth",
         "date_of_birth",
         rf"(?i)\b(?:d\.?o\.?b|date[ _]?of[ _]?birth|birth[ _]?da(?:te|y)|born|geboren|geburtsdatum|nee? le|fecha de nacimiento|nacid[oa]|date de naissance|data di nascita)\b"
-        rf"[^0-9\n]{{0,25}}?(?P<v>{_DATE})\b",
+        rf"[^0-9\n]{{0,25}}?(?P<v>{_DATE})(?:\b|T)",
         _birthday,
         triggers=(
             r"(?i)(?:d\.?o\.?b|birth|\bborn|geboren|geburtsdatum|n(?:e|\xc3\xa9)e? le|nacimiento|nacid[oa]|naissance|nascita)[^\n]{0,40}\d",

@@ -33,6 +33,7 @@ _REGIONS = (
     *("DK", "NO", "FI", "PT", "NZ", "KR", "SG", "TR", "IL", "AR", "CZ", "GR", "HU", "RO"),
 )
 _EXTENSION = r"(?:[ ,;]{0,2}(?:x|ext\.?|extension)[ .:]?\d{1,6})?"
+_SOON = r"[^0-9\n+(]{0,40}\(?\d(?:[ ().\-/]{0,3}\d){6}"
 _ANNOUNCED_BY = (
     r"phones?|tel(?:ephone)?|telefon[eo]?|mobile|mob|cell(?:phone|ular)?|fax|call(?:ing)?|ring|dial|whatsapp|sms|text|contact|reach"
     r"|landline|handy|portable|msisdn|voicemail|hotline|handynummer|rufnummer|telefonnummer"
@@ -45,6 +46,7 @@ _LINE = compiled(
 _OTHER_NUMBER = compiled(
     words("nhs|ssn|mrn|npi|iban|routing|account|acct|licen[cs]e|passport|policy|member|tax|ids?|isbn|vat")
 )
+_MIXED = compiled(r"^\d{3}\.\d{3}[ -]|^\d{3}[ -]\d{3}\.")
 _DATED = compiled(r"^(?:19|20)\d\d[-./]\d\d?[-./]\d\d?|^\d\d?[-./]\d\d?[-./](?:19|20)\d\d")
 
 
@@ -67,6 +69,8 @@ def _north_american(candidate: Candidate) -> float:
     if candidate.near(PHONE):
         return 0.9
     if SERIAL.search(candidate.before(20)) or candidate.near(_OTHER_NUMBER, 30, 30):
+        return 0
+    if _MIXED.search(candidate.value):
         return 0
     digits = "".join(c for c in candidate.value if c.isdigit())
     area, exchange = (
@@ -92,6 +96,8 @@ def _announced(candidate: Candidate) -> float:
         return 0
     between = candidate.text[candidate.match_start : candidate.start]
     if SERIAL.search(between) or is_labelled_otherwise(candidate):
+        return 0
+    if len(digits) < 10 and not _LINE.search(candidate.text[candidate.match_start :][: len(between) + 1]):
         return 0
     if len(digits.removeprefix("1")) == 10 and digits[0] != "0":
         return 0.85
@@ -144,5 +150,10 @@ PHONES: tuple[Rule, ...] = (
         "phone",
         rf"(?i)\b(?:{_ANNOUNCED_BY})\b[^0-9\n+(]{{0,40}}(?P<v>\(?\d(?:[ ().\-/]{{0,3}}\d){{6,14}}{_EXTENSION})\b",
         _announced,
+        triggers=(
+            # A key may go on after its word: `phoneNumber`.
+            rf"(?i)(?:phone|mobile|telefon|fax|cell|handy|landline|msisdn|whatsapp|hotline|rufnummer){_SOON}",
+            rf"(?i)\b(?:tel|mob|call|calling|ring|dial|sms|text|contact|reach|portable|voicemail)\b{_SOON}",
+        ),
     ),
 )

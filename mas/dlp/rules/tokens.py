@@ -26,7 +26,13 @@ _PUBLIC = compiled(
 
 def _named(candidate: Candidate) -> float:
     value = candidate.value
-    if len(value) < 8 or is_placeholder(value) or is_code(value) or " " in value.strip():
+    if (
+        len(value) < 8
+        or is_placeholder(value)
+        or is_code(value)
+        or " " in value.strip()
+        or candidate.after(1) == "("
+    ):
         return 0
     phrase = candidate.text[candidate.match_start : candidate.start].lower()
     if _PUBLIC.search(candidate.before(len(phrase) + 16)):
@@ -61,7 +67,7 @@ TOKENS: tuple[Rule, ...] = (
     Rule(
         "basic-or-bearer",
         "bearer_token",
-        r"(?i)\b(?:bearer|authorization[\"'\\]{0,3} ?[:=] ?[\"'\\]{0,3}(?:basic|token|apikey|api-key|bearer))[ :=]{1,3}[\"'\\]{0,3}(?P<v>[A-Za-z0-9._~+/\-]{8,900}={0,3})",
+        r"(?i)\b(?:bearer|authorization[\"'\\]{0,3} ?[:=][ \x1f]?[\"'\\]{0,3}(?:basic|token|apikey|api-key|bearer))[ :=]{1,3}[\"'\\]{0,3}(?P<v>[A-Za-z0-9._~+/\-]{8,900}={0,3})",
         _bearer,
         triggers=(
             r"(?i)bearer[ :=]{1,3}[\"'\\]{0,3}[A-Za-z0-9._~+/-]{8}",
