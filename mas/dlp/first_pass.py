@@ -4,9 +4,11 @@
 
 from collections.abc import Sequence
 
+import attrs
 import re2
 
-from mas.dlp import readings, unwrap
+from mas.dlp import unwrap
+from mas.dlp.readings import READINGS, Reading
 from mas.dlp.rule import Rule
 
 _MEMORY = 128 << 20
@@ -21,37 +23,45 @@ _LOOK_ALIKE = (
 )
 
 
-class FirstPass:
-    """The triggers of a set of rules, compiled into one automaton.
+@attrs.frozen
+class Woken:
+    """What a text stirred.
 
-    :param rules: whose triggers are looked for; the answer to `wakes` is in their terms
+    :param rules: which could match in it
+    :param readings: by which it may read differently
+    :param wrapped: whether something in it may be wrapped, in base64 for example
     """
 
+    rules: tuple[Rule, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    wrapped: bool = False
+
+
+class FirstPass:
+    """The triggers of rules, readings and wrappings, compiled into one automaton."""
+
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules_by_index: list[tuple[Rule, ...]] = []
-        self.patterns: list[bytes] = []
-        """What is looked for, also valid for the standard library's `re` on bytes."""
-        by_trigger: dict[str, list[Rule]] = {}
+        wakened: dict[bytes, Woken] = {}
         for rule in rules:
             for trigger in rule.wakes_on:
-                by_trigger.setdefault(trigger, []).append(rule)
+                before = wakened.get(trigger.encode(), Woken())
+                wakened[trigger.encode()] = attrs.evolve(before, rules=(*before.rules, rule))
+        for reading in READINGS:
+            wakened.update((trigger.encode(), Woken(readings=(reading,))) for trigger in reading.triggers)
+        wakened.update((trigger.encode(), Woken(wrapped=True)) for trigger in unwrap.WAKES_ON)
+        wakened[_LOOK_ALIKE] = Woken()
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         options.max_mem = _MEMORY
         options.log_errors = False
-        self._set = re2.Set.SearchSet(options)
-        for trigger, wakened in by_trigger.items():
-            self._add(trigger.encode("latin-1"), tuple(wakened))
-        for trigger in (*readings.WAKES_ON, *unwrap.WAKES_ON):
-            self._add(trigger.encode("latin-1"), ())
-        self._add(_LOOK_ALIKE, ())
-        self._set.Compile()
-        self._match = self._set.Match
-
-    def _add(self, pattern: bytes, rules: tuple[Rule, ...]) -> None:
-        self._set.Add(pattern)
-        self.patterns.append(pattern)
-        self._rules_by_index.append(rules)
+        patterns = re2.Set.SearchSet(options)
+        for pattern in wakened:
+            patterns.Add(pattern)
+        patterns.Compile()
+        self.patterns = tuple(wakened)
+        """What is looked for, in a syntax that the standard library's `re` reads as well."""
+        self._woken = tuple(wakened.values())
+        self._match = patterns.Match
 
     def is_clean(self, payload: bytes) -> bool:
         """Say whether raw JSON holds nothing that any rule, or any other reading of the text, could start from."""
@@ -62,9 +72,14 @@ class FirstPass:
                 return False
         return self._match(payload) is None
 
-    def wakes(self, text: bytes) -> tuple[Rule, ...] | None:
-        """Return the rules that could match in folded text, or None where no other reading is worth trying either."""
+    def wakes(self, text: bytes) -> Woken | None:
+        """Return what folded text stirs, or None where it is clean."""
         hits = self._match(text)
         if hits is None:
             return None
-        return tuple(dict.fromkeys(rule for hit in hits for rule in self._rules_by_index[hit]))
+        woken = [self._woken[hit] for hit in hits]
+        return Woken(
+            tuple(dict.fromkeys(rule for each in woken for rule in each.rules)),
+            tuple(dict.fromkeys(reading for each in woken for reading in each.readings)),
+            any(each.wrapped for each in woken),
+        )

@@ -7,8 +7,10 @@ Each reading is a view onto the original, so that what is found in one is report
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import unquote
+
+import attrs
 
 from mas.dlp.fold import fold
 from mas.dlp.view import View
@@ -44,29 +46,6 @@ _COUNTED = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z]+")
 _BETWEEN_WORDS = re.compile(r"[\s,-]+")
-
-WAKES_ON = (
-    r"%[0-9A-Fa-f]{2}",
-    r"&(?:#|[A-Za-z]{2,8};)",
-    r"\\(?:u[0-9A-Fa-f{]|U000|x[0-9A-Fa-f]{2}|[nrt/\"'])",
-    r"(?:\b[0-9A-Za-z]\s+(?:[^\w\s]\s+)?){7}",
-    r"(?:[0-9][-._*|/,:~]){8}[0-9]",
-    r"(?i)[\[({<] ?(?:at|@|dot|\.) ?[\])}>]| dot [a-z]",
-    rf"(?i)\b(?:{_NUMBER_WORD})[\s,-]+(?:{_NUMBER_WORD})[\s,-]+(?:{_NUMBER_WORD})[\s,-]",
-)
-"""What the first pass looks for on behalf of these readings, in raw bytes."""
-
-
-def readings(view: View) -> Iterator[View]:
-    """Yield the view itself, then every other reading of it that differs."""
-    yield view
-    plain = _unescaped(view)
-    if plain is not view:
-        yield plain
-    for reading in (_closed_up, _spelled_out, _counted):
-        other = reading(plain)
-        if other is not plain:
-            yield other
 
 
 def _unescaped(view: View) -> View:
@@ -131,3 +110,36 @@ def _counted(view: View) -> View:
 
 def _substituted(view: View, pattern: "re.Pattern[str]", new: "Callable[[re.Match[str]], str]") -> View:
     return view.rewrite((m.start(), m.end(), new(m)) for m in pattern.finditer(view.text))
+
+
+@attrs.frozen
+class Reading:
+    """Another way to read a text.
+
+    :param triggers: what the first pass looks for in raw bytes where this reading may differ
+    :param read: returns the view itself where it does not
+    """
+
+    triggers: tuple[str, ...] = attrs.field(repr=False)
+    read: Callable[[View], View]
+
+
+READINGS: tuple[Reading, ...] = (
+    Reading(
+        (
+            r"%[0-9A-Fa-f]{2}",
+            r"&(?:#|[A-Za-z]{2,8};)",
+            r"\\(?:u[0-9A-Fa-f{]|U000|x[0-9A-Fa-f]{2}|[nrt/\"'])",
+        ),
+        _unescaped,
+    ),
+    Reading(
+        (r"(?:\b[0-9A-Za-z]\s+(?:[^\w\s]\s+)?){7}", r"(?:[0-9][-._*|/,:~]){8}[0-9]"),
+        _closed_up,
+    ),
+    Reading((r"(?i)[\[({<] ?(?:at|@|dot|\.|arroba|punkt|punto|point) ?[\])}>]| dot [a-z]",), _spelled_out),
+    Reading(
+        (rf"(?i)\b(?:{_NUMBER_WORD})[\s,-]+(?:{_NUMBER_WORD})[\s,-]+(?:{_NUMBER_WORD})[\s,-]",),
+        _counted,
+    ),
+)

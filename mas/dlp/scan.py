@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import attrs
+
 from mas.dlp.candidate import Candidate
 from mas.dlp.classes import Action
 from mas.dlp.finding import CLEAN, Finding, Verdict, refused
 from mas.dlp.first_pass import FirstPass
 from mas.dlp.fold import fold
 from mas.dlp.policy import Actions, Policy, strictest, wildcard
-from mas.dlp.readings import readings
 from mas.dlp.redact import encoded, masked, rebuilt, replaced
 from mas.dlp.resolve import Find, most_specific
 from mas.dlp.rule import Rule, compiled
@@ -24,6 +25,7 @@ from mas.dlp.view import View
 from mas.dlp.walk import Leaf, Unreadable, leaves, parse, path_of
 
 _DEEPEST_WRAPPING = 3
+_MOST_READINGS = 6
 _SEPARATORS = re.compile(r"[\s.\-/()]")
 
 
@@ -61,7 +63,7 @@ class Scanner:
     @property
     def patterns(self) -> tuple[bytes, ...]:
         """What the first pass looks for, in a syntax RE2 and the standard library's `re` share."""
-        return tuple(self._first.patterns)
+        return self._first.patterns
 
     def scan(
         self, payload: bytes, *, target: str = "", sender: str = "", roles: Iterable[str] = ()
@@ -151,36 +153,26 @@ class Scanner:
         return table
 
     def _finds(self, text: str, context: str, deadline: float, depth: int = 0) -> list[Find]:
-        """Return what is in one text, overlaps settled."""
-        view = fold(text, context)
-        if self._first.wakes(view.text.encode()) is None:
-            return []
+        """Return what is in one text, in any reading of it, overlaps settled."""
         found: list[Find] = []
-        for reading in readings(view):
-            found += self._in_view(reading, deadline)
-            if depth < _DEEPEST_WRAPPING:
-                for start, end, inner in unwrapped(reading):
+        views = [fold(text, context)]
+        for view in views:
+            data = view.text.encode()
+            woken = self._first.wakes(data)
+            if woken is None:
+                continue
+            for rule in woken.rules:
+                found += self._regexes[rule].finds(view, data, deadline)
+            if len(views) < _MOST_READINGS:
+                views += (other for reading in woken.readings if (other := reading.read(view)) is not view)
+            if woken.wrapped and depth < _DEEPEST_WRAPPING:
+                for start, end, inner in unwrapped(view):
                     _check(deadline)
-                    found += (
-                        Find(
-                            find.kind,
-                            find.rule,
-                            *reading.origin(start, end),
-                            round(find.confidence * 0.95, 3),
-                            find.value,
-                        )
-                        for find in self._finds(inner, context, deadline, depth + 1)
-                    )
-        return most_specific(found)
-
-    def _in_view(self, view: View, deadline: float) -> Iterator[Find]:
-        data = view.text.encode()
-        for rule in self._first.wakes(data) or ():
-            _check(deadline)
-            for candidate, confidence in self._regexes[rule].confirmed(view, data, deadline):
-                if confidence >= self._policy.min_confidence:
-                    start, end = view.origin(candidate.start, candidate.end)
-                    yield Find(rule.kind, rule.name, start, end, confidence, candidate.value)
+                    span = view.origin(start, end)
+                    inside = self._finds(inner, context, deadline, depth + 1)
+                    found += (attrs.evolve(find, start=span[0], end=span[1]) for find in inside)
+        least = self._policy.min_confidence
+        return most_specific([find for find in found if find.confidence >= least])
 
 
 class _Regex:
@@ -193,24 +185,29 @@ class _Regex:
         self._rule, self._search = rule, regex.search
         self._groups = [regex.groupindex[name] for name in ("v", "u") if name in regex.groupindex] or [0]
 
-    def confirmed(self, view: View, data: bytes, deadline: float) -> Iterator[tuple[Candidate, float]]:
-        """Yield what the pattern matches and the rule confirms, with its confidence."""
-        rule, at, prefix = self._rule, 0, view.prefix
+    def finds(self, view: View, data: bytes, deadline: float) -> Iterator[Find]:
+        """Yield what the pattern matches and the rule confirms.
+
+        :param data: the view's text as bytes
+        """
+        rule, at = self._rule, 0
         while (match := self._search(data, at)) is not None:
             _check(deadline)
-            at = match.end() if match.end() > match.start() else match.end() + 1
             start, end = next(match.span(group) for group in self._groups if match.start(group) >= 0)
-            if start < prefix:
-                at = max(start + 1, match.start() + 1)
+            if start < view.prefix:
+                at = match.start() + 1
                 continue
+            at = max(match.end(), match.start() + 1)
             candidate = Candidate(view, start, end, match.start())
-            fitted = rule.fit(candidate) if rule.fit else candidate
-            if fitted is None:
-                continue
-            at = fitted.end if rule.fit else at
-            confidence = rule.confirm(fitted)
+            if rule.fit is not None:
+                fitted = rule.fit(candidate)
+                if fitted is None:
+                    continue
+                candidate, at = fitted, max(fitted.end, match.start() + 1)
+            confidence = rule.confirm(candidate)
             if confidence:
-                yield fitted, confidence
+                first, last = view.origin(candidate.start, candidate.end)
+                yield Find(rule.kind, rule.name, first, last, confidence, candidate.value)
 
 
 def _check(deadline: float) -> None:

@@ -47,6 +47,7 @@ _OTHER_NUMBER = compiled(
     words("nhs|ssn|mrn|npi|iban|routing|account|acct|licen[cs]e|passport|policy|member|tax|ids?|isbn|vat")
 )
 _MIXED = compiled(r"^\d{3}\.\d{3}[ -]|^\d{3}[ -]\d{3}\.")
+_NORTH_AMERICAN = compiled(r"^(?:\+|00)1(?:[ ().\-]*\d){10}$")
 _DATED = compiled(r"^(?:19|20)\d\d[-./]\d\d?[-./]\d\d?|^\d\d?[-./]\d\d?[-./](?:19|20)\d\d")
 
 
@@ -54,6 +55,8 @@ def _international(candidate: Candidate) -> float:
     if not _alone(candidate):
         return 0
     written = candidate.value
+    if _NORTH_AMERICAN.search(written):
+        return 0.9
     number = _parsed(f"+{written[2:]}" if written.startswith("00") else written, None)
     if number is None:
         return 0
