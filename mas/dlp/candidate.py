@@ -1,8 +1,11 @@
 """A span that a rule's pattern matched, with the surroundings by which it is confirmed or dismissed."""
 
+import re
 from typing import Any
 
 from mas.dlp.view import View
+
+_LAST_CODE = re.compile(r"[A-Za-z0-9]+$")
 
 
 class Candidate:
@@ -44,24 +47,20 @@ class Candidate:
     @property
     def stands_alone(self) -> bool:
         """Whether the span is a token of its own, not the middle of a UUID, a hash, a version or a path."""
-        text, start, end = self.text, self.start, self.end
-        if start:
-            left = text[start - 1]
-            if left.isalnum() or left == "_":
-                return False
-            if left in "-./\\:+=@#" and start > 1 and text[start - 2].isdigit() and left in "-./":
-                return False
-            if left in "-/" and start > 1 and text[start - 2].isalnum():
-                return False
-        if end < len(text):
-            right = text[end]
-            if right.isalnum() or right == "_":
-                return False
-            if (
-                right in "-./"
-                and end + 1 < len(text)
-                and text[end + 1].isalnum()
-                and (right != "." or text[end + 1].isdigit())
-            ):
-                return False
-        return True
+        return self._begins() and self._ends()
+
+    def _begins(self) -> bool:
+        """Let a word with a dash stand in front (`SSN-536...`), but no code (`a7f6-4466...`)."""
+        left = self.text[max(0, self.start - 1) : self.start]
+        if left.isalnum() or left == "_":
+            return False
+        if left not in {"-", ".", "/"}:
+            return True
+        joined = _LAST_CODE.search(self.before(12)[:-1])
+        return joined is None or (joined[0].isalpha() and left != "/")
+
+    def _ends(self) -> bool:
+        right, beyond = self.text[self.end : self.end + 1], self.text[self.end + 1 : self.end + 2]
+        if right.isalnum() or right == "_":
+            return False
+        return not (beyond.isdigit() if right == "." else beyond.isalnum() and right in {"-", "/"})

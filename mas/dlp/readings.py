@@ -112,7 +112,7 @@ def _substituted(view: View, pattern: "re.Pattern[str]", new: "Callable[[re.Matc
     return view.rewrite((m.start(), m.end(), new(m)) for m in pattern.finditer(view.text))
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Reading:
     """Another way to read a text.
 

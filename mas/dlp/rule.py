@@ -31,7 +31,7 @@ def compiled(pattern: str) -> Any:
         raise ValueError(f"not valid RE2 syntax: {error.args[0]!r}") from error
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Rule:
     """How one form of one class is recognised.
 

@@ -202,6 +202,7 @@ class _Regex:
             if rule.fit is not None:
                 fitted = rule.fit(candidate)
                 if fitted is None:
+                    at = match.start() + 1
                     continue
                 candidate, at = fitted, max(fitted.end, match.start() + 1)
             confidence = rule.confirm(candidate)

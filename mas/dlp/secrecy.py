@@ -17,7 +17,7 @@ _PLACEHOLDER = compiled(
 )
 _CODE = compiled(
     r"(?i)^(?:os|process|env|config|settings|self|this|request|req|args|params|ctx|options|opts|secrets|vault|var|local|data|module)[.\[]"
-    r"|\(\)|\)$|^[a-z_]+\(|^[a-z_]\w*\.[a-z_]\w*(?:\.[a-z_]\w*)+$|^[A-Z]+(?:_[A-Z]+)+$|^(?:get|read|load|fetch|generate)_?[a-z]+|environ|getenv|process\.env"
+    r"|\(\)|\)$|^[a-z_]+\(|^[a-z_]\w*\.[a-z_]\w*(?:\.[a-z_]\w*)+$|(?-i:^[A-Z]+(?:_[A-Z]+)+$)|^(?:get|read|load|fetch|generate)_[a-z_]+$|environ|getenv|process\.env"
     r"|^arn:|^projects/|^vault:|^op://|^ssm:|^file:|^~?/[\w.-]+/|^https?://[^@]*$"
 )
 _UUID = compiled(r"(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")

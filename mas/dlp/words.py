@@ -24,7 +24,7 @@ CARD = compiled(
     )
 )
 _SERIAL = (
-    "orders?|order (?:number|no|id)|invoice|tracking|shipment|parcel|package|waybill|awb|ups|fedex|"
+    "orders?|ord|inv|trk|tkt|order (?:number|no|id)|invoice|tracking|shipment|parcel|package|waybill|awb|ups|fedex|"
     "usps|dhl|ticket|case|sku|part|item|model|serial|batch|lot|build|version|release|commit|revision|"
     "ref|reference|isbn|issn|ean|upc|gtin|barcode|imei|asin|transaction|txn|trace|request|session|"
     "correlation|uuid|guid|hash|checksum|sha|md5|digest|timestamp|epoch|unix|nonce|sequence|offset|"

@@ -120,6 +120,11 @@ def test_two_cards_side_by_side_are_two_findings(scanner: Scanner):
     assert [(finding.start, finding.end) for finding in verdict.findings] == [(0, 16), (17, 33)]
 
 
+def test_a_number_that_is_no_card_does_not_hide_its_neighbour(scanner: Scanner):
+    verdict = scanner.scan_text("4111111111111112 5555555555554444 1234 5678 4111 1111 1111 1111")
+    assert [(finding.start, finding.end) for finding in verdict.findings] == [(17, 33), (44, 63)]
+
+
 def test_strictest_action_wins_and_the_milder_findings_are_reported(scanner: Scanner):
     verdict = scanner.scan(
         payload({"mail": "ann@acme.io", "ssn": "536-90-4399", "pw": "password: hunter2!x"})

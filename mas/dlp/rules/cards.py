@@ -23,9 +23,9 @@ def _number(candidate: Candidate) -> float:
     digits = sum(c.isdigit() for c in candidate.value)
     if SERIAL.search(candidate.before(28)) or _ID.search(candidate.before(6)):
         return 0.6 if grouped and candidate.value.count("-") + candidate.value.count(" ") == 3 else 0
-    return (
-        0.95 if len(candidate.value) in {15, 16} or (grouped and digits >= 14) else 0.6 if digits == 14 else 0
-    )
+    if digits < 14:
+        return 0
+    return 0.95 if grouped or digits in {15, 16} else 0.6
 
 
 def _beside_a_card(candidate: Candidate) -> float:

@@ -136,9 +136,9 @@ def _frame(candidate: Candidate) -> float:
 
 
 def _near_its_type(candidate: Candidate) -> bool:
-    return candidate.text[candidate.start - 1] == "\x1f" or '"kty"' in candidate.before(
-        2000
-    ) + candidate.after(2000)
+    """Whether the value is a field of its own, or stands in the text of a JSON Web Key."""
+    around = candidate.before(2000) + candidate.after(2000)
+    return candidate.text[candidate.start - 1] == "\x1f" or '"kty"' in around
 
 
 def _vendor_rule(name: str, shape: str, least: float) -> Rule:
