@@ -12,7 +12,7 @@ import msgspec
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
-from mas.audit import Counter
+from mas.audit import Counter, trail_key
 from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.decision import Decision
@@ -85,7 +85,7 @@ class Gateway:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; ready once the first read is about to be made."""
         async with self._name.held() as name, anyio.create_task_group() as tasks:
-            self._counter = Counter(name, self._keyring.audit)
+            self._counter = Counter(name, trail_key(self._keyring, self._keys.audit_messages))
             self._subscriber.listen(self._keys.system, self._heard)
             try:
                 await self._prepare()
