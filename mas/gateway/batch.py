@@ -60,6 +60,8 @@ class Batch:
             int(settings.delivery.seal_lifetime),
             settings.delivery.max_backlog,
             keys.audit_messages,
+            keys.audit_sealed,
+            settings.audit.max_unsealed,
             keys.dead_letters,
             self.tokens,
             self._buckets,

@@ -36,6 +36,8 @@ class Outcome(IntEnum):
 
 STALE_POLICY = -1
 """The whole batch was left alone: the policy changed."""
+UNSEALED = -2
+"""The whole batch was left alone: too many audit records wait for their seal."""
 
 
 class Mark(msgspec.Struct, array_like=True, frozen=True):
@@ -119,6 +121,9 @@ class Commit(msgspec.Struct, array_like=True):
     """How long the marks of used permits are kept."""
     max_backlog: int
     audit: str
+    audit_sealed: str
+    """The hash in which the sealer says how many records are sealed."""
+    max_unsealed: int
     dead_letters: str
     tokens: list[Token]
     buckets: list[Bucket]
@@ -131,10 +136,11 @@ COMMIT = Script(
     "commit",
     # The shebang makes Redis refuse the whole script when memory is short, not its middle.
     """#!lua
-local policy, version, group, mark_seconds, permit_seconds, max_backlog, audit, dead,
-  tokens, buckets, changes = unpack(cmsgpack.unpack(ARGV[1]))
+local policy, version, group, mark_seconds, permit_seconds, max_backlog, audit,
+  sealed, max_unsealed, dead, tokens, buckets, changes = unpack(cmsgpack.unpack(ARGV[1]))
 if redis.call('GETRANGE', policy, 0, 31) ~= version then return -1 end
-redis.call('XLEN', audit)
+local unsealed = redis.call('XLEN', audit) - (redis.call('HGET', sealed, 'messages') or 0)
+if unsealed >= max_unsealed then return -2 end
 redis.call('XLEN', dead)
 
 local valid = {}
