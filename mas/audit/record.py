@@ -113,8 +113,8 @@ class Counter:
         return number
 
     def give_back(self, numbers: Iterable[int]) -> None:
-        """Take note that these numbers' records were not written."""
-        self._unwritten.update(numbers)
+        """Take note that these numbers' records were not written; 0 is none."""
+        self._unwritten.update(number for number in numbers if number)
         while self._next - 1 in self._unwritten:
             self._next -= 1
             self._unwritten.remove(self._next)

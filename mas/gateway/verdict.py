@@ -18,6 +18,8 @@ class Verdict(NamedTuple):
     """Which entry of the configuration decided, where one did."""
     violations: Mapping[str, int] | None = None
     """Findings of data loss prevention, by class."""
+    tell_target: bool = False
+    """Whether the target is told as well: it is the other half of the loop that is cut."""
 
 
 ALLOWED = Verdict(Decision.ALLOWED)
