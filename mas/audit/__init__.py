@@ -17,7 +17,9 @@ access      all of this for one deployment: what the command line and embedding 
 
 from mas.audit.chain import APPEND, TRIM
 from mas.audit.events import EventKind, Events, SecurityEvent
+from mas.audit.places import Places
 from mas.audit.record import AuditRecord, Counter
+from mas.audit.sealer import Sealer
 from mas.audit.trails import Trail, trail_key
 from mas.redis.lease import KEEP, LET_GO
 
@@ -29,6 +31,8 @@ __all__ = [
     "Counter",
     "EventKind",
     "Events",
+    "Places",
+    "Sealer",
     "SecurityEvent",
     "Trail",
     "trail_key",

@@ -37,7 +37,7 @@ log = logger(__name__)
 LEASE: Final = 3.0
 """Seconds until another sealer takes over from one that fell silent."""
 _RENEWAL: Final = 0.5  # seconds
-_FLUSH: Final = 5.0  # seconds that sealing the rest may take at the end
+_FLUSH: Final = 3.0  # seconds that sealing the rest may take at the end
 _SLICE: Final = 100  # records examined before others of this process have their turn
 _SOONEST: Final = 0.02  # seconds between two looks
 _RETENTION: Final = 5.0  # seconds between two looks at what is too old
