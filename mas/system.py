@@ -4,6 +4,8 @@
     ├── redis          the embedded server, where no URL is given
     ├── connection     one socket for all commands of this process
     ├── subscription   one socket for all rings
+    ├── audit          seals what is recorded, and archives it
+    ├── events         writes down what touches security and is no message
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
     ├── gateway        decides and delivers
@@ -15,6 +17,7 @@
 Started downward, stopped upward: whoever still works while it stops can still be answered.
 """
 
+import socket
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -26,6 +29,8 @@ import anyio
 from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Life, Pulse, Services
+from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import SYSTEM, Clock
 from mas.directory import AgentRecord, PolicyKeeper, Rule, rules_of
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
@@ -44,7 +49,7 @@ from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
 ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
-SCRIPTS = (*GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
+SCRIPTS = (*AUDIT_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
 Config = str | Path | Mapping[str, Any] | Settings | None
 _LINKS = ("connection", "subscription")
 _AGENT_BUDGET = Budget(max_restarts=5, within=60.0)
@@ -148,6 +153,7 @@ class System:
         }
         self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
         self.subscriber = Subscriber(self.endpoint, **self._timeouts)
+        self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
         self._pulse = Pulse(clock)
         self.seats = self._seats() if "agents" in parts else []
         self._policy = self._keeper() if "gateway" in parts else None
@@ -232,8 +238,13 @@ class System:
         patience = self.settings.gateway.redis.connect_timeout + 0.5
         for name, link in zip(_LINKS, (self.redis, self.subscriber), strict=True):
             children.append(Child(name, link.run, start_timeout=patience))
+        if self._policy is not None:
+            # First, hence last to stop: it seals what the others still record.
+            children.append(Child("audit", self._sealer().run))
+        children.append(Child("events", self.events.run))
         if "service" in self.parts and self.settings.start_service:
-            children.append(Child("registry", HealthMonitor(self.redis, self.keys, self._clock).run))
+            monitor = HealthMonitor(self.redis, self.keys, self.events, self._clock)
+            children.append(Child("registry", monitor.run))
         if self._policy is not None:
             children += [Child("policy", self._policy.run), Child("gateway", self._run_gateway)]
         if self.seats:
@@ -241,7 +252,22 @@ class System:
         return children
 
     def _keeper(self) -> PolicyKeeper:
-        return PolicyKeeper(self.redis, self.keys, self._keyring, _rules(self.settings), clock=self._clock)
+        return PolicyKeeper(
+            self.redis,
+            self.keys,
+            self._keyring,
+            _rules(self.settings),
+            clock=self._clock,
+            published=lambda policy: self.events.post(
+                EventKind.POLICY_CHANGED, policy.version, detail=f"{len(policy.rules)} rules"
+            ),
+            alarm=self.events.alarm,
+        )
+
+    def _sealer(self) -> Sealer:
+        audit = self.settings.gateway.audit
+        places = Places.of(audit, self.settings.data_dir, self.settings.base)
+        return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
 
     def _agents(self) -> list[Child]:
         signing = self.settings.gateway.message_signing
@@ -253,6 +279,7 @@ class System:
             {seat.instance: seat.record() for seat in self.seats},
             # Whatever an instance submitted is decided before its token goes.
             token_life=delivery.ingress_retention + 2 * signing.max_drift,
+            events=self.events,
             clock=self._clock,
         )
         services = Services(self.redis, self.subscriber, self.keys, self._pulse, delivery, self._clock)
@@ -273,6 +300,7 @@ class System:
                 self._keyring,
                 self.settings.gateway,
                 clock=self._clock,
+                alarm=self.events.alarm,
             )
             await gateway.run(task_status=task_status)
 
