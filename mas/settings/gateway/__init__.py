@@ -8,6 +8,7 @@ from mas.settings.fields import Within, by_type
 from mas.settings.gateway.audit import AuditSettings
 from mas.settings.gateway.circuit_breaker import CircuitSettings
 from mas.settings.gateway.delivery import DeliverySettings
+from mas.settings.gateway.dlp import DlpSettings
 from mas.settings.gateway.features import FeatureSettings
 from mas.settings.gateway.limits import LimitSettings
 from mas.settings.gateway.message_signing import SigningSettings
@@ -19,6 +20,7 @@ __all__ = [
     "AuditSettings",
     "CircuitSettings",
     "DeliverySettings",
+    "DlpSettings",
     "FeatureSettings",
     "GatewaySettings",
     "LimitSettings",
@@ -43,6 +45,7 @@ class GatewaySettings:
     features: FeatureSettings = Factory(FeatureSettings)
     rate_limit: RateLimitSettings = Factory(RateLimitSettings)
     circuit_breaker: CircuitSettings = Factory(CircuitSettings)
+    dlp: DlpSettings = Factory(DlpSettings)
     message_signing: SigningSettings = Factory(SigningSettings)
     delivery: DeliverySettings = Factory(DeliverySettings)
     limits: LimitSettings = Factory(LimitSettings)
