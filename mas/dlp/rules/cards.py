@@ -51,13 +51,13 @@ CARDS: tuple[Rule, ...] = (
     Rule(
         "card-verification",
         "cvv",
-        rf"(?i)\b(?:{_CODE_WORDS})\b[^0-9\n]{{0,40}}?\b(?P<v>\d{{3,4}})\b",
+        rf"(?i)(?:\b|_)(?:{_CODE_WORDS})(?:\b|_)[^0-9\n]{{0,40}}?\b(?P<v>\d{{3,4}})\b",
         _code,
     ),
     Rule(
         "card-expiry",
         "card_expiry",
-        r"(?i)\b(?:exp(?:\.|iry|ires|iration)?(?: ?date)?|valid (?:thru|through|until|till|to)|good (?:thru|through))\b"
+        r"(?i)(?:\b|_)(?:exp(?:\.|iry|ires|iration)?(?:[ _]?date)?|valid (?:thru|through|until|till|to)|good (?:thru|through))(?:\b|_)"
         r"[^0-9\n]{0,30}(?P<v>(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20)?[2-4]\d)\b",
         _beside_a_card,
     ),
