@@ -25,7 +25,9 @@ def _number(candidate: Candidate) -> float:
         return 0.6 if grouped and candidate.value.count("-") + candidate.value.count(" ") == 3 else 0
     if digits < 14:
         return 0
-    return 0.95 if grouped or digits in {15, 16} else 0.6
+    if grouped or digits in {15, 16}:
+        return 0.95
+    return 0.6 if digits == 14 else 0
 
 
 def _beside_a_card(candidate: Candidate) -> float:
