@@ -4,6 +4,7 @@
     ├── redis          the embedded server, where no URL is given
     ├── connection     one socket for all commands of this process
     ├── subscription   one socket for all rings
+    ├── tombstones     who was revoked: in Redis, in this process and on this disk alike
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
     ├── gateway        decides and delivers
@@ -17,7 +18,6 @@ Started downward, stopped upward: whoever still works while it stops can still b
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from os import environ as process_environ
 from pathlib import Path
 from typing import Any, Literal
@@ -27,8 +27,14 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Life, Pulse, Services
 from mas.clock import SYSTEM, Clock
-from mas.directory import AgentRecord, PolicyKeeper, rules_of
-from mas.errors import ConfigurationError, MasError, RedisUnavailable, SupervisionError
+from mas.directory import AgentRecord, PolicyKeeper, Tombstones, rules_of
+from mas.errors import (
+    ConfigurationError,
+    EnrolmentRefused,
+    MasError,
+    RedisUnavailable,
+    SupervisionError,
+)
 from mas.gateway import BLOCK, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import InstanceId, agent_id, new_instance_id
@@ -36,9 +42,9 @@ from mas.keys import Keys
 from mas.redis import Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
-from mas.registry import HealthMonitor, Roster
+from mas.registry import HealthMonitor, Lives, Roster, TombstoneFile, TombstoneKeeper
 from mas.settings import AgentSettings, Settings, deployment_secret, load, resolve_class
-from mas.supervision import Budget, Child, Restart, Supervisor
+from mas.supervision import Budget, Child, Declined, Restart, Supervisor
 from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
@@ -78,9 +84,13 @@ class Seat:
         """Return what the supervisor is to run."""
 
         async def run(*, task_status: TaskStatus[None]) -> None:
+            try:
+                credential = await roster.admit(self.instance)
+            except EnrolmentRefused as refusal:
+                raise Declined(str(refusal)) from refusal
             self.life = Life(
                 self.make,
-                partial(roster.credential, self.instance),
+                lambda: credential,
                 services(),
                 concurrency=self.spec.concurrency,
             )
@@ -135,7 +145,7 @@ class System:
         }
         self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
         self.subscriber = Subscriber(self.endpoint, **self._timeouts)
-        self._pulse = Pulse(clock)
+        self._pulse, self._tombstones = Pulse(clock), Tombstones()
         self.seats = self._seats() if "agents" in parts else []
         self.root = Supervisor("mas", self._children(), clock=clock)
 
@@ -178,8 +188,11 @@ class System:
             children.append(Child("redis", self._embedded.run, shutdown=0, unwind=15.0))
         # Their first connection is a start; after that they reconnect by themselves, for ever.
         children += [Child("connection", self.redis.run), Child("subscription", self.subscriber.run)]
+        children.append(Child("tombstones", self._keep_tombstones().run))
         if "service" in self.parts and self.settings.start_service:
-            children.append(Child("registry", HealthMonitor(self.redis, self.keys, self._clock).run))
+            in_flight = self.settings.gateway.longest_in_flight
+            health = HealthMonitor(self.redis, self.keys, in_flight=in_flight, clock=self._clock)
+            children.append(Child("registry", health.run))
         if "gateway" in self.parts:
             rules = rules_of(self.settings.permissions, roles=self.settings.gateway.features.rbac)
             keeper = PolicyKeeper(self.redis, self.keys, self._keyring, rules, clock=self._clock)
@@ -188,23 +201,37 @@ class System:
             children += self._agents()
         return children
 
+    def _keep_tombstones(self) -> TombstoneKeeper:
+        file = TombstoneFile(self.settings.data_dir, self.keys, self._keyring.record)
+        return TombstoneKeeper(
+            self.redis, self.subscriber, self.keys, self._keyring, self._tombstones, file, clock=self._clock
+        )
+
     def _agents(self) -> list[Child]:
-        signing = self.settings.gateway.message_signing
-        delivery = self.settings.gateway.delivery
+        gateway = self.settings.gateway
         roster = Roster(
             self.redis,
             self.keys,
             self._keyring,
             {seat.instance: seat.record() for seat in self.seats},
-            # Whatever an instance submitted is decided before its token goes.
-            token_life=delivery.ingress_retention + 2 * signing.max_drift,
+            lives=Lives(gateway.authentication.token_lifetime, gateway.longest_in_flight),
+            tombstones=self._tombstones,
+            on_refused=self._stop_seat,
             clock=self._clock,
         )
-        services = Services(self.redis, self.subscriber, self.keys, self._pulse, delivery, self._clock)
+        services = Services(
+            self.redis, self.subscriber, self.keys, self._pulse, gateway.delivery, self._clock
+        )
         agents = Supervisor(
             "agents", [seat.child(roster, lambda: services) for seat in self.seats], budget=_AGENT_BUDGET
         )
         return [Child("roster", roster.run), Child("pulse", self._pulse.run), Child("agents", agents)]
+
+    def _stop_seat(self, instance: InstanceId) -> None:
+        """Let an agent that may not go on finish what it is at, and not start again by itself."""
+        for seat in self.seats:
+            if seat.instance == instance and seat.life is not None:
+                seat.life.stop()
 
     async def _run_gateway(self, *, task_status: TaskStatus[None]) -> None:
         async with open_redis(
@@ -217,6 +244,7 @@ class System:
                 self.keys,
                 self._keyring,
                 self.settings.gateway,
+                tombstones=self._tombstones,
                 clock=self._clock,
             )
             await gateway.run(task_status=task_status)
