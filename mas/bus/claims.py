@@ -108,7 +108,7 @@ class BareClaims:
     async def ensure_groups(self, *streams: str) -> None:
         """Wait for the gateway to create them: this consumer may not."""
         for stream in streams:
-            while not await self._exists(stream):
+            while not await self._exists(stream):  # noqa: ASYNC110 - it may listen to its own ring only
                 await anyio.sleep(_PAUSE)
 
     def post_settlement(self, stream: str, entries: Sequence[bytes]) -> Reply:
@@ -159,9 +159,7 @@ class BareClaims:
         return self._redis.post("XPENDING", stream, self._group, entry, entry, 1, self._consumer)
 
     def _claim(self, stream: str, entry: bytes, *more: str | int, idle: int) -> Reply:
-        return self._redis.post(
-            "XCLAIM", stream, self._group, self._consumer, idle, entry, *more, "JUSTID"
-        )
+        return self._redis.post("XCLAIM", stream, self._group, self._consumer, idle, entry, *more, "JUSTID")
 
     async def _exists(self, stream: str) -> bool:
         try:

@@ -40,7 +40,7 @@ class DictState(TypedDict, total=False):
 
 
 def remembering(state: Any) -> type[Agent[Any]]:
-    class Remembers(Agent[state]):  # type: ignore[valid-type]
+    class Remembers(Agent[state]):
         async def on_start(self):
             assert self.state is not None
 

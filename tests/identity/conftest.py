@@ -12,7 +12,7 @@ from mas.trust import prove
 from tests.world import ENVIRON, KEYS, Tally, deployment
 
 
-class Echo(Agent[dict]):
+class Echo(Agent[dict[str, object]]):
     """Replies to `ask`, keeps what it is told."""
 
     def __init__(self, agent_id, **more):

@@ -189,7 +189,8 @@ async def test_a_tombstone_that_is_not_ours_keeps_out_all_the_same(redis):
 
 
 async def test_an_enrolment_that_races_a_revoke_does_not_win(redis, monkeypatch):
-    looked, real = [], enrolment._refuse_revoked
+    looked: list[object] = []
+    real = enrolment._refuse_revoked
 
     async def look_and_be_overtaken(*about):
         seen = await real(*about)

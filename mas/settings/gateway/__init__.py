@@ -7,6 +7,7 @@ from attrs import Factory, frozen
 from mas.settings.fields import Within, by_type
 from mas.settings.gateway.audit import AuditSettings
 from mas.settings.gateway.authentication import AuthenticationSettings
+from mas.settings.gateway.circuit_breaker import CircuitSettings
 from mas.settings.gateway.delivery import DeliverySettings
 from mas.settings.gateway.features import FeatureSettings
 from mas.settings.gateway.limits import LimitSettings
@@ -18,6 +19,7 @@ __all__ = [
     "OBSOLETE",
     "AuditSettings",
     "AuthenticationSettings",
+    "CircuitSettings",
     "DeliverySettings",
     "FeatureSettings",
     "GatewaySettings",
@@ -42,6 +44,7 @@ class GatewaySettings:
     redis: RedisSettings = Factory(RedisSettings)
     features: FeatureSettings = Factory(FeatureSettings)
     rate_limit: RateLimitSettings = Factory(RateLimitSettings)
+    circuit_breaker: CircuitSettings = Factory(CircuitSettings)
     message_signing: SigningSettings = Factory(SigningSettings)
     authentication: AuthenticationSettings = Factory(AuthenticationSettings)
     delivery: DeliverySettings = Factory(DeliverySettings)
