@@ -7,6 +7,7 @@
     ├── tombstones     who was revoked: in Redis, in this process and on this disk alike
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
+    ├── outsiders      lets agents that run elsewhere into Redis, and nobody else
     ├── gateway        decides and delivers
     ├── roster         enrols the agents, keeps them alive, signs them off
     ├── pulse          the beat of all inboxes
@@ -36,7 +37,14 @@ from mas.keys import Keys
 from mas.redis import Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
-from mas.registry import HealthMonitor, Lives, Roster, TombstoneFile, TombstoneKeeper
+from mas.registry import (
+    HealthMonitor,
+    Lives,
+    OutsiderKeeper,
+    Roster,
+    TombstoneFile,
+    TombstoneKeeper,
+)
 from mas.settings import AgentSettings, Settings, deployment_secret, load, resolve_class
 from mas.supervision import Budget, Child, Declined, Event, Restart, Supervisor
 from mas.supervision.tree import brief
@@ -242,7 +250,14 @@ class System:
             health = HealthMonitor(self.redis, self.keys, in_flight=in_flight, clock=self._clock)
             children.append(Child("registry", health.run))
         if self._policy is not None:
-            children += [Child("policy", self._policy.run), Child("gateway", self._run_gateway)]
+            outsiders = OutsiderKeeper(
+                self.redis, self.subscriber, self.keys, self._keyring, self._tombstones, clock=self._clock
+            )
+            children += [
+                Child("policy", self._policy.run),
+                Child("outsiders", outsiders.run),
+                Child("gateway", self._run_gateway),
+            ]
         if self.seats:
             children += self._agents()
         return children
@@ -269,7 +284,13 @@ class System:
             clock=self._clock,
         )
         services = Services(
-            self.redis, self.subscriber, self.keys, self._pulse, gateway.delivery, self._clock
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._pulse,
+            gateway.delivery,
+            self._clock,
+            self.keys.ingress,
         )
         agents = Supervisor(
             "agents", [seat.child(roster, lambda: services) for seat in self.seats], budget=_AGENT_BUDGET
