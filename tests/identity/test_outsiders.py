@@ -12,10 +12,10 @@ from redis.exceptions import ResponseError
 import mas
 from mas import Agent, ConfigurationError, EnrolmentRefused, MessageRefused, RedisUnavailable
 from mas.clock import SYSTEM
-from mas.outside import connect
 from mas.directory import AgentRecord
 from mas.directory.records import instance_field, read_instance
 from mas.ids import AgentId, InstanceId
+from mas.outside import connect
 from mas.redis import RedisRefused, open_redis
 from mas.registry import SCRIPTS, Credentials, Lives, enrol_outsider, revoke, shut_out
 from mas.settings import DeliverySettings, RedisUrl
@@ -323,13 +323,12 @@ async def test_cutting_its_own_ingress_stream_or_ending_its_ids_hurts_only_itsel
 
 
 async def test_its_redis_user_is_made_again_after_a_restart_of_redis(system, operator, server, tmp_path):
-    async with system() as inside:
-        async with connect(await enrolled(operator, server), Echo) as out:
-            assert (await out.request("in", "ask", 1, timeout=10)).data == 1
-            server.restart()
-            with anyio.fail_after(30):
-                assert (await out.request("in", "ask", 2, timeout=25)).data == 2
-                assert (await inside.agent("in").request("out", "ask", 3, timeout=25)).data == 3
+    async with system() as inside, connect(await enrolled(operator, server), Echo) as out:
+        assert (await out.request("in", "ask", 1, timeout=10)).data == 1
+        server.restart()
+        with anyio.fail_after(30):
+            assert (await out.request("in", "ask", 2, timeout=25)).data == 2
+            assert (await inside.agent("in").request("out", "ask", 3, timeout=25)).data == 3
 
 
 async def test_a_revoke_closes_its_connections_and_its_user_stays_gone(system, operator, server):
