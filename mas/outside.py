@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskStatus
@@ -28,20 +28,21 @@ from mas.supervision import told_plainly
 
 log = logger(__name__)
 
+AgentT = TypeVar("AgentT", bound=Agent[Any])
 _BEAT = HEARTBEAT_LIFE / 3
 
 
 @asynccontextmanager
 async def connect(
     credentials: str | PathLike[str] | Credentials,
-    make: Callable[[str], Agent[Any]] = Agent,
+    make: Callable[[str], AgentT] = cast("Any", Agent),  # noqa: B008 - it is the class itself
     *,
     concurrency: int = 16,
     delivery: DeliverySettings | None = None,
     allow_plaintext: bool = False,
     grace: float = 5.0,
     clock: Clock = SYSTEM,
-) -> AsyncGenerator[Agent[Any]]:
+) -> AsyncGenerator[AgentT]:
     """Run an agent for the length of a block; it reads its mail when the block begins.
 
     What `on_start` raises ends the block; what a handler raises does not. Whoever wants it restarted opens
@@ -97,7 +98,7 @@ async def connect(
                 tasks.start_soon(_renew, Path(credentials), held, redis, subscriber, clock)
             await tasks.start(live)
             try:
-                yield life.agent
+                yield cast("AgentT", life.agent)
             except BaseException as error:
                 raised.append(error)
                 raise

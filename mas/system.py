@@ -4,6 +4,8 @@
     ├── redis          the embedded server, where no URL is given
     ├── connection     one socket for all commands of this process
     ├── subscription   one socket for all rings
+    ├── audit          seals what is recorded, and archives it
+    ├── events         writes down what touches security and is no message
     ├── tombstones     who was revoked: in Redis, in this process and on this disk alike
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
@@ -17,6 +19,7 @@
 Started downward, stopped upward: whoever still works while it stops can still be answered.
 """
 
+import socket
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from os import environ as process_environ
@@ -27,6 +30,8 @@ import anyio
 from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Life, Pulse, Services
+from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import SYSTEM, Clock
 from mas.directory import AgentRecord, PolicyKeeper, Rule, Tombstones, rules_of
 from mas.errors import ConfigurationError, EnrolmentRefused, MasError, RedisUnavailable, StartFailed
@@ -52,7 +57,7 @@ from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
 ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
-SCRIPTS = (*GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
+SCRIPTS = (*AUDIT_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
 Config = str | Path | Mapping[str, Any] | Settings | None
 _LINKS = ("connection", "subscription")
 _AGENT_BUDGET = Budget(max_restarts=5, within=60.0)
@@ -160,6 +165,7 @@ class System:
         }
         self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
         self.subscriber = Subscriber(self.endpoint, **self._timeouts)
+        self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
         self._pulse, self._tombstones = Pulse(clock), Tombstones()
         self.seats = self._seats() if "agents" in parts else []
         self._policy = self._keeper() if "gateway" in parts else None
@@ -244,14 +250,26 @@ class System:
         patience = self.settings.gateway.redis.connect_timeout + 0.5
         for name, link in zip(_LINKS, (self.redis, self.subscriber), strict=True):
             children.append(Child(name, link.run, start_timeout=patience))
+        if self._policy is not None:
+            # First, hence last to stop: it seals what the others still record.
+            children.append(Child("audit", self._sealer().run))
+        children.append(Child("events", self.events.run))
         children.append(Child("tombstones", self._keep_tombstones().run))
         if "service" in self.parts and self.settings.start_service:
             in_flight = self.settings.gateway.longest_in_flight
-            health = HealthMonitor(self.redis, self.keys, in_flight=in_flight, clock=self._clock)
-            children.append(Child("registry", health.run))
+            monitor = HealthMonitor(
+                self.redis, self.keys, self.events, in_flight=in_flight, clock=self._clock
+            )
+            children.append(Child("registry", monitor.run))
         if self._policy is not None:
             outsiders = OutsiderKeeper(
-                self.redis, self.subscriber, self.keys, self._keyring, self._tombstones, clock=self._clock
+                self.redis,
+                self.subscriber,
+                self.keys,
+                self._keyring,
+                self._tombstones,
+                alarm=self.events.alarm,
+                clock=self._clock,
             )
             children += [
                 Child("policy", self._policy.run),
@@ -265,11 +283,33 @@ class System:
     def _keep_tombstones(self) -> TombstoneKeeper:
         file = TombstoneFile(self.settings.data_dir, self.keys, self._keyring.record)
         return TombstoneKeeper(
-            self.redis, self.subscriber, self.keys, self._keyring, self._tombstones, file, clock=self._clock
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self._tombstones,
+            file,
+            alarm=self.events.alarm,
+            clock=self._clock,
         )
 
     def _keeper(self) -> PolicyKeeper:
-        return PolicyKeeper(self.redis, self.keys, self._keyring, _rules(self.settings), clock=self._clock)
+        return PolicyKeeper(
+            self.redis,
+            self.keys,
+            self._keyring,
+            _rules(self.settings),
+            clock=self._clock,
+            published=lambda policy: self.events.post(
+                EventKind.POLICY_CHANGED, policy.version, detail=f"{len(policy.rules)} rules"
+            ),
+            alarm=self.events.alarm,
+        )
+
+    def _sealer(self) -> Sealer:
+        audit = self.settings.gateway.audit
+        places = Places.of(audit, self.settings.data_dir, self.settings.base)
+        return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
 
     def _agents(self) -> list[Child]:
         gateway = self.settings.gateway
@@ -279,6 +319,7 @@ class System:
             self._keyring,
             {seat.instance: seat.record() for seat in self.seats},
             lives=Lives(gateway.authentication.token_lifetime, gateway.longest_in_flight),
+            events=self.events,
             tombstones=self._tombstones,
             on_refused=self._stop_seat,
             clock=self._clock,
@@ -316,6 +357,7 @@ class System:
                 self.settings.gateway,
                 tombstones=self._tombstones,
                 clock=self._clock,
+                alarm=self.events.alarm,
             )
             await gateway.run(task_status=task_status)
 

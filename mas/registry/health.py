@@ -4,6 +4,7 @@ import anyio
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
+from mas.audit import EventKind, Events
 from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.ids import AgentId, InstanceId, is_valid
@@ -49,8 +50,11 @@ class HealthMonitor:
     :param in_flight: seconds that what a dead instance submitted may still wait to be decided
     """
 
-    def __init__(self, redis: Redis, keys: Keys, *, in_flight: float, clock: Clock = SYSTEM) -> None:
-        self._redis, self._keys, self._in_flight, self._clock = redis, keys, in_flight, clock
+    def __init__(
+        self, redis: Redis, keys: Keys, events: Events, *, in_flight: float, clock: Clock = SYSTEM
+    ) -> None:
+        self._redis, self._keys, self._events, self._clock = redis, keys, events, clock
+        self._in_flight = in_flight
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Look until cancelled; an unreachable Redis is waited out."""
@@ -80,5 +84,6 @@ class HealthMonitor:
             who = AgentId(agent), InstanceId(instance)
             if await leave(self._redis, keys, *who, in_flight=self._in_flight, only_if_dead=True):
                 log.warning("an instance died without leaving", agent=agent, instance=instance)
+                self._events.post(EventKind.LEFT, f"{agent}:{instance}", detail="it died without leaving")
                 buried.append(who)
         return buried

@@ -21,6 +21,7 @@ from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import AGENT_GROUP, GATEWAY_GROUP, Keys
 from mas.log import logger
 from mas.redis import Redis, Subscriber
+from mas.registry.alarm import Alarm, log_alarm
 from mas.registry.credentials import Credentials, url_of
 from mas.registry.enrolment import Lives, Refuses, enrol
 from mas.registry.redis_rights import rights
@@ -102,6 +103,7 @@ class OutsiderKeeper:
     """Sees to it that every enrolled outsider has its groups and its Redis user, and nobody else has one.
 
     :param tombstones: who was revoked, as far as this process knows
+    :param alarm: told what is not as it must be: where, and the problem
     """
 
     def __init__(
@@ -112,10 +114,11 @@ class OutsiderKeeper:
         keyring: Keyring,
         tombstones: Tombstones,
         *,
+        alarm: Alarm = log_alarm,
         clock: Clock = SYSTEM,
     ) -> None:
         self._redis, self._subscriber, self._keys, self._keyring = redis, subscriber, keys, keyring
-        self._tombstones, self._clock = tombstones, clock
+        self._tombstones, self._alarm, self._clock = tombstones, alarm, clock
         self._told = anyio.Event()
         self._let_in: dict[str, InstanceRecord] = {}
         self._generation = 0
@@ -162,7 +165,7 @@ class OutsiderKeeper:
             log.warning("a redis user without an enrolment is removed", users=sorted(strangers))
             await self._redis.call("ACL", "DELUSER", *strangers)
         if enrolled and await default_user_is_open(self._redis):
-            log.critical("redis' default user has no password; agents that run elsewhere are not let in")
+            self._alarm("redis", "its default user has no password; agents that run elsewhere are not let in")
             return
         for user, outsider in enrolled.items():
             if user not in there or self._let_in.get(user) != outsider.record:
@@ -197,7 +200,7 @@ class OutsiderKeeper:
                 if now < record.expires_at and self._tombstones.refuses(agent, instance) is None:
                     yield Outsider(agent, record)
         except IntegrityError as error:
-            log.critical("a record in redis is not what it must be; it is ignored", problem=str(error))
+            self._alarm(error.what, error.problem)
 
     def _hear(self, _: bytes | None) -> None:
         self._told.set()

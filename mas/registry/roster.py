@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
+from mas.audit import EventKind, Events
 from mas.clock import SYSTEM, Clock
 from mas.directory import AgentRecord, InstanceRecord, Tombstones
 from mas.errors import EnrolmentRefused, RedisUnavailable
@@ -37,6 +38,7 @@ class Roster:
     :param members: each instance with its agent's registration
     :param lives: how long tokens are good
     :param tombstones: who may not join
+    :param events: where joining and leaving is recorded
     :param on_refused: called with an instance that ran and may not go on; must not wait
     """
 
@@ -48,10 +50,12 @@ class Roster:
         members: dict[InstanceId, AgentRecord],
         *,
         lives: Lives,
+        events: Events,
         tombstones: Tombstones | None = None,
         on_refused: Callable[[InstanceId], None] = lambda _: None,
         clock: Clock = SYSTEM,
     ) -> None:
+        self._events = events
         self._redis, self._keys, self._keyring = redis, keys, keyring
         self._members, self._lives, self._clock = members, lives, clock
         self._tombstones = Tombstones() if tombstones is None else tombstones
@@ -107,6 +111,8 @@ class Roster:
         # Whoever signs with it holds this very object.
         self._credentials.setdefault(instance, credential).replace(credential)
         self._heartbeat.join(record.agent_id, instance)
+        kind = EventKind.ROTATED if previous else EventKind.ENROLLED
+        self._events.post(kind, f"{record.agent_id}:{instance}", actor="its runner")
 
     async def _enrol_again(self, agent: AgentId, instance: InstanceId) -> None:
         try:
@@ -144,6 +150,7 @@ class Roster:
             self._heartbeat.leave(agent, instance)
             try:
                 await leave(self._redis, self._keys, agent, instance, in_flight=self._lives.in_flight)
+                self._events.post(EventKind.LEFT, f"{agent}:{instance}", actor="its runner")
             except (RedisUnavailable, ResponseError) as error:
                 log.warning("could not sign off; the registry will notice", problem=str(error))
                 return

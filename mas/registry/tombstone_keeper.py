@@ -14,6 +14,7 @@ from mas.errors import IntegrityError, RedisUnavailable
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Redis, Subscriber
+from mas.registry.alarm import Alarm, log_alarm
 from mas.registry.revocation import bury
 from mas.registry.tombstone_file import TombstoneFile
 from mas.trust import Keyring
@@ -29,6 +30,7 @@ class TombstoneKeeper:
 
     :param tombstones: what the process asks; filled before this is ready
     :param file: None where nothing is kept on disk
+    :param alarm: told what is not as it must be: where, and the problem
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class TombstoneKeeper:
         tombstones: Tombstones,
         file: TombstoneFile | None,
         *,
+        alarm: Alarm = log_alarm,
         clock: Clock = SYSTEM,
     ) -> None:
         self._redis, self._subscriber, self._keys, self._keyring = redis, subscriber, keys, keyring
         self._tombstones, self._file, self._clock = tombstones, file, clock
+        self._alarm = alarm
         self._told = anyio.Event()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -79,7 +83,7 @@ class TombstoneKeeper:
                     read_tombstone(self._keyring.record, self._keys, field, stored)
                 )
             except IntegrityError as error:
-                log.critical("a tombstone in redis is not ours", problem=str(error))
+                self._alarm(error.what, error.problem)
         if news and self._file is not None:
             try:
                 await anyio.to_thread.run_sync(self._file.keep, list(self._tombstones))
@@ -88,7 +92,7 @@ class TombstoneKeeper:
         for tombstone in self._tombstones:
             stored = found.get(tombstone.field, b"")
             if not self._stands(tombstone.field, tombstone.at, stored):
-                log.critical("a tombstone was gone from redis; it is put back", agent=tombstone.field)
+                self._alarm(f"tombstone of {tombstone.field}", "it was gone from redis, and is put back")
                 await bury(self._redis, self._keys, self._keyring, tombstone, seen=stored)
 
     def _stands(self, field: str, at: float, stored: bytes) -> bool:

@@ -274,17 +274,13 @@ async def test_redis_denies_every_command_outside_its_rights(operator, server):
     with blocking.Redis.from_url(credentials.redis_url.reveal(), protocol=2) as thief:
         assert thief.execute_command("PING")
         for command in (*DENIED, *thief_commands(server)):
-            try:
-                answer = thief.execute_command(*command)
-            except ResponseError as error:
-                # EXEC wraps the refusal in one of its own.
-                assert "no permissions" in str(error), command
-            else:
-                pytest.fail(f"{command} was allowed: {answer}")
+            # EXEC wraps the refusal in one of its own.
+            with pytest.raises(ResponseError, match="no permissions"):
+                pytest.fail(f"{command} was allowed: {thief.execute_command(*command)}")
 
 
 def thief_commands(server):
-    """Every command that this server knows and the rights do not name, with enough arguments to be looked at."""
+    """Every command of this server that the rights do not name, with enough arguments to be looked at."""
     permitted = {
         *("ping", "time", "subscribe", "unsubscribe", "xadd", "xreadgroup", "xack", "xdel", "xclaim"),
         *("xautoclaim", "xpending", "xrange", "hgetall", "hset", "hincrby", "del", "set"),
@@ -313,7 +309,7 @@ async def test_cutting_its_own_ingress_stream_or_ending_its_ids_hurts_only_itsel
                     vandal.execute_command("XADD", ingress, "MAXLEN", "0", "*", "n", n)
                 assert (await out.request("in", "ask", 2, timeout=10)).data == 2
                 vandal.execute_command("XADD", ingress, f"{2**64 - 1}-{2**64 - 1}", "n", "last")
-                with pytest.raises(ResponseError, match="exceeds|equal or smaller|exhausted"):
+                with pytest.raises(ResponseError, match=r"exceeds|equal or smaller|exhausted"):
                     await out.send("in", "ask")
                 with pytest.raises(MessageRefused, match="AUTHZ_DENIED"):
                     await other.request("in", "ask", 3, timeout=10)
@@ -379,7 +375,7 @@ async def test_credentials_are_renewed_from_their_file_without_a_restart(system,
             assert renewed.redis_url != first.redis_url
             assert (await out.request("in", "ask", 1, timeout=10)).data == 1
             renewed.write(file)
-            held = out._life._outbox._credential
+            held = out._running._outbox._credential
             await until(lambda: held.token == renewed.credential.token)
             await operator.call("DEL", KEYS.previous_token_hash(OUT, ONE))
             assert (await out.request("in", "ask", 2, timeout=10)).data == 2
