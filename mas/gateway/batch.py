@@ -145,11 +145,18 @@ async def _look_for_new_tokens(
     stages: tuple[Stage, ...],
 ) -> None:
     """Look again at senders whose proof did not fit: news of a new enrolment may still be on its way."""
-    unfit = [i for i, verdict in enumerate(verdicts) if verdict.decision is Decision.SIGNATURE_INVALID]
+    unfit = {
+        (submission.agent, submission.instance)
+        for submission, verdict in zip(submissions, verdicts, strict=True)
+        if verdict.decision is Decision.SIGNATURE_INVALID
+    }
     if unfit:
-        await snapshot.mirror.look_again((submissions[i].agent, submissions[i].instance) for i in unfit)
-        for i in unfit:
-            verdicts[i] = decide(submissions[i], snapshot, stages)
+        await snapshot.mirror.look_again(unfit)
+        for i, submission in enumerate(submissions):
+            # What was signed before a rotation fitted what the mirror knew, and is judged anew as well.
+            if (submission.agent, submission.instance) in unfit:
+                submission.proven = False
+                verdicts[i] = decide(submission, snapshot, stages)
 
 
 async def _look_for_targets(
