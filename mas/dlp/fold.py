@@ -57,13 +57,18 @@ def _folded(character: str) -> str:
     return "ss" if character == "ß" else _STAND_IN
 
 
+def is_plain(text: str) -> bool:
+    """Say whether a text is its own first reading."""
+    return text.isascii() and not _ODD.search(text)
+
+
 def fold(text: str, prefix: str = "") -> View:
     """Return the first reading of a text.
 
     :param prefix: ASCII words put in front as context, such as the keys that lead to a JSON value
     """
     view = View(prefix + text, len(prefix))
-    if text.isascii() and not _ODD.search(text):
+    if is_plain(text):
         return view
     start = len(prefix)
     return view.rewrite((m.start(), m.end(), _folded(m[0])) for m in _ODD.finditer(view.text, start))
