@@ -15,6 +15,7 @@ from mas.dlp.view import View
 _STAND_IN = "\x1a"
 # Control characters inside a number would hide it; the layout characters are text like any other.
 _ODD = re.compile(r"[^\t\n\r\x20-\x7e]")
+_MOST_REMEMBERED = 8192
 _LOOK_ALIKES = str.maketrans(
     {
         alike: plain
@@ -55,6 +56,25 @@ def _folded(character: str) -> str:
         if alike.isascii():
             return alike
     return "ss" if character == "ß" else _STAND_IN
+
+
+class _Folding(dict[int, str]):
+    """What each character folds to, filled as they are met; bounded, for a sender chooses what is met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        plain = _folded(character) if _ODD.match(character) else character
+        if len(self) < _MOST_REMEMBERED:
+            self[code] = plain
+        return plain
+
+
+_FOLDING = _Folding()
+
+
+def folded(text: str) -> str:
+    """Return the folded text alone, without its way back."""
+    return text.translate(_FOLDING)
 
 
 def is_plain(text: str) -> bool:

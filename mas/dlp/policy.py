@@ -63,7 +63,7 @@ class Policy:
     :param allow: what is let pass
     :param redaction: `mask` keeps the format, `token` puts a stable, keyed name in place of each value
     :param max_bytes: largest payload that is judged, in bytes; a larger one is refused
-    :param max_milliseconds: most processor time that judging a payload may take; one that takes more is refused
+    :param max_milliseconds: most processor time that judging a payload may take; beyond it, it is refused
     :param min_confidence: finds below it are dropped, 0 to 1
     """
 

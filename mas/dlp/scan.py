@@ -15,7 +15,7 @@ from mas.dlp.candidate import Candidate
 from mas.dlp.classes import Action
 from mas.dlp.finding import CLEAN, Finding, Verdict, refused
 from mas.dlp.first_pass import FirstPass
-from mas.dlp.fold import fold, is_plain
+from mas.dlp.fold import fold, folded, is_plain
 from mas.dlp.policy import Actions, Policy, strictest, wildcard
 from mas.dlp.redact import encoded, masked, rebuilt, replaced
 from mas.dlp.resolve import Find, most_specific
@@ -135,8 +135,7 @@ class Scanner:
         remaining = iter(scalars)
         while run := list(islice(remaining, _RUN)):
             _check(deadline)
-            texts = (leaf.text if is_plain(leaf.text) else fold(leaf.text).text for leaf in run)
-            joined = _BETWEEN.join(leaf.context + text for leaf, text in zip(run, texts, strict=True))
+            joined = _BETWEEN.join(leaf.context + _plain(leaf.text) for leaf in run)
             if self._first.wakes(joined.encode()) is not None:
                 yield from run
 
@@ -222,6 +221,10 @@ class _Regex:
             if confidence:
                 first, last = view.origin(candidate.start, candidate.end)
                 yield Find(rule.kind, rule.name, first, last, confidence, candidate.value)
+
+
+def _plain(text: str) -> str:
+    return text if is_plain(text) else folded(text)
 
 
 def _check(deadline: float) -> None:
