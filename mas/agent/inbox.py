@@ -189,7 +189,7 @@ class Inbox:
             if taken:
                 self._attempts.lapsed(taken)
                 self._backlog_after = b"-"
-        room = 0 if self._paused else self._window.size - len(self._queue)
+        room = 0 if self._paused else max(0, self._window.size - len(self._queue))
         if room > 0 and self._backlog_after is not None:
             await self._read_backlog(room)
             room = 0
@@ -276,6 +276,9 @@ class Inbox:
             if (delivery := self._open(held.id, held.fields, "")) is not None:
                 self._queue.append((delivery, True))
         self._backlog_after = page[-1].id if len(page) >= room else None
+        if self._backlog_after is None:
+            # What came meanwhile was rung for before anybody listened, or is waiting behind the backlog.
+            self._rung = True
         self._call_worker()
 
     async def _work_always(self) -> None:

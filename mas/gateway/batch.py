@@ -11,7 +11,7 @@ from mas.gateway.pipeline import decide
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages import Stage
 from mas.gateway.submission import Submission
-from mas.gateway.verdict import ALLOWED, Verdict
+from mas.gateway.verdict import Verdict
 from mas.gateway.writes import Scribe
 from mas.ids import AgentId, is_valid
 from mas.keys import GATEWAY_GROUP
@@ -102,12 +102,12 @@ async def decide_batch(
     scribe, batch = Scribe(snapshot, counter), Batch(submissions)
     for submission, verdict in zip(submissions, verdicts, strict=True):
         message = submission.message
-        if verdict is not ALLOWED or message is None:
+        if message is None or not verdict.decision.delivers:
             change = scribe.refuse(submission, verdict)
         elif message.target_id == GATEWAY:
             change = await control(submission, message, snapshot, scribe, redis)
         else:
-            change = scribe.allow(submission, message)
+            change = scribe.allow(submission, message, verdict)
             if (bucket := buckets(submission.agent)) is not None:
                 batch.charge(change, bucket)
         batch.add(change, scribe.count, submission)

@@ -17,6 +17,7 @@ from mas.audit import Counter, trail_key
 from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
+from mas.dlp import Scanner
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
 from mas.gateway.change import STALE_POLICY, UNSEALED, Outcome, pack
@@ -70,6 +71,7 @@ class Gateway:
         self._redis, self._reading, self._subscriber = redis, reading, subscriber
         self._keys, self._keyring, self._settings, self._clock = keys, keyring, settings, clock
         self._mirror = Mirror(redis, keys, keyring, alarm=self._distrust, tombstones=tombstones, clock=clock)
+        self._scanner = Scanner(settings.dlp.policy(), key=keyring.digest) if settings.features.dlp else None
         self._stages = stages_for(settings.features)
         self._buckets = buckets_for(settings.rate_limit, keys)
         self._name = Name(redis, keys, host)
@@ -236,7 +238,7 @@ class Gateway:
 
     def _snapshot(self) -> Snapshot:
         now = self._clock.wall() + self._redis_is_ahead
-        return Snapshot(self._mirror, self._settings, self._keyring, self._keys, now)
+        return Snapshot(self._mirror, self._settings, self._keyring, self._keys, self._scanner, now)
 
     async def _refresh(self) -> None:
         if self._mirror_is_stale:

@@ -9,6 +9,7 @@ from mas.settings.gateway.audit import AuditSettings
 from mas.settings.gateway.authentication import AuthenticationSettings
 from mas.settings.gateway.circuit_breaker import CircuitSettings
 from mas.settings.gateway.delivery import DeliverySettings
+from mas.settings.gateway.dlp import DlpSettings
 from mas.settings.gateway.features import FeatureSettings
 from mas.settings.gateway.limits import LimitSettings
 from mas.settings.gateway.message_signing import SigningSettings
@@ -21,6 +22,7 @@ __all__ = [
     "AuthenticationSettings",
     "CircuitSettings",
     "DeliverySettings",
+    "DlpSettings",
     "FeatureSettings",
     "GatewaySettings",
     "LimitSettings",
@@ -45,6 +47,7 @@ class GatewaySettings:
     features: FeatureSettings = Factory(FeatureSettings)
     rate_limit: RateLimitSettings = Factory(RateLimitSettings)
     circuit_breaker: CircuitSettings = Factory(CircuitSettings)
+    dlp: DlpSettings = Factory(DlpSettings)
     message_signing: SigningSettings = Factory(SigningSettings)
     authentication: AuthenticationSettings = Factory(AuthenticationSettings)
     delivery: DeliverySettings = Factory(DeliverySettings)
