@@ -93,7 +93,10 @@ class Seat:
             restart=Restart(spec.restart),
             start_timeout=spec.start_timeout,
             shutdown=spec.shutdown,
-            budget=Budget(max_restarts=spec.max_restarts, within=spec.within),
+            budget=Budget(
+                max_restarts=5 if spec.max_restarts is None else spec.max_restarts,
+                within=60.0 if spec.within is None else spec.within,
+            ),
             stop=self._ask(Life.stop),
             pause=self._ask(Life.pause),
             resume=self._ask(Life.resume),
