@@ -2,13 +2,13 @@
 
 Every message goes from an agent through the gateway to another agent's handler, over Redis Streams.
 
-    errors, ids, clock, decision                      words
+    errors, ids, clock, decision, log                 words
     message, control, keys, trust                     what flows, and what proves it
     settings, redis, supervision                      machinery that knows nothing of agents
     bus, directory, audit                             where things are put
     gateway, registry, agent                          the residents
     system                                            the one module that sees everyone
-    cli, testing                                      for people, and for their tests
+    cli, bench, testing                               for people, and for their tests
 """
 
 from mas.agent import Agent, AgentMessage
@@ -30,6 +30,7 @@ from mas.errors import (
     StartFailed,
     StopOverrun,
     SupervisionError,
+    UnknownChild,
 )
 from mas.system import System, open_system
 
@@ -54,6 +55,7 @@ __all__ = [
     "StopOverrun",
     "SupervisionError",
     "System",
+    "UnknownChild",
     "open_system",
 ]
 

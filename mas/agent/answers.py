@@ -13,17 +13,22 @@ from mas.message import GATEWAY
 class Waiter:
     """One answer awaited: the gateway's decision, or the target's reply."""
 
-    __slots__ = ("_decided", "_refusal", "_replied", "_reply", "target")
+    __slots__ = ("_decided", "_denied", "_refusal", "_replied", "_reply", "target")
 
     def __init__(self, target: AgentId) -> None:
         self.target = target
         self._decided, self._replied = anyio.Event(), anyio.Event()
         self._refusal: MessageRefused | None = None
+        self._denied = False
         self._reply: AgentMessage | None = None
 
     def decided(self, notice: Notice) -> None:
-        """Take the gateway's decision; a refusal is also all the reply there will be."""
+        """Take the gateway's decision; a refusal is also all the reply there will be.
+
+        The first one is the decision. A later one tells what became of a message that was let through.
+        """
         if not notice.decision.delivers:
+            self._denied = not self._decided.is_set()
             self._refusal = MessageRefused(
                 notice.decision, notice.reason, message_id=notice.message_id, retry_after=notice.retry_after
             )
@@ -41,7 +46,7 @@ class Waiter:
         :raises MessageRefused: if it did not
         """
         await self._decided.wait()
-        if self._refusal is not None:
+        if self._denied and self._refusal is not None:
             raise self._refusal
 
     async def reply(self) -> AgentMessage:

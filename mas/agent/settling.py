@@ -39,10 +39,13 @@ class Settling:
     def hold(self, delivery: Delivery, now: float) -> bool:
         """Take charge of a delivery; False for a copy of one that was met before.
 
-        A copy is settled, not handled.
+        A copy is settled, not handled. The very entry that is held already, read again because its group
+        was made anew, is left as it is.
 
         :param now: monotonic seconds
         """
+        if delivery.entry in self._held:
+            return False
         if (
             delivery.seal in self._settled
             or delivery.seal in self._settled_before

@@ -116,11 +116,21 @@ class Mirror:
 
     async def learn_senders(self, senders: Iterable[tuple[AgentId, InstanceId]]) -> None:
         """Look once for instances that are not known; a miss is remembered for a second."""
-        wanted = self._not_missed_lately(set(senders) - self._senders.keys())
+        for found in await self._read_senders(self._not_missed_lately(set(senders) - self._senders.keys())):
+            self._missed.pop(found, None)
+
+    async def look_again(self, senders: Iterable[tuple[AgentId, InstanceId]]) -> None:
+        """Look at instances whose proof did not fit, each once a second: they may have enrolled anew."""
+        await self._read_senders(self._not_missed_lately(set(senders)))
+
+    async def _read_senders(
+        self, wanted: Iterable[tuple[AgentId, InstanceId]]
+    ) -> list[tuple[AgentId, InstanceId]]:
         asked = [
             (agent, instance, self._redis.post("HGET", self._keys.agent(agent), instance_field(instance)))
             for agent, instance in wanted
         ]
+        found = []
         for agent, instance, reply in asked:
             stored = await reply.result()
             if stored is None:
@@ -133,7 +143,8 @@ class Mirror:
             token = self._keyring.token(agent, instance, record.epoch)
             hash_key = self._keys.token_hash(agent, instance)
             self._senders[agent, instance] = Sender(token, token_hash(token), hash_key)
-            self._missed.pop((agent, instance), None)
+            found.append((agent, instance))
+        return found
 
     def forget_sender(self, agent: AgentId, instance: InstanceId) -> None:
         """Drop what is known of an instance: its token is no longer the one that was expected."""

@@ -85,6 +85,7 @@ async def decide_batch(
     """Decide a batch; waits for Redis only for strangers, unknown targets and control messages."""
     await _meet_strangers(submissions, snapshot)
     verdicts = [decide(submission, snapshot, stages) for submission in submissions]
+    await _look_for_new_tokens(submissions, verdicts, snapshot, stages)
     await _look_for_targets(submissions, verdicts, snapshot, stages)
     scribe, batch = Scribe(snapshot, counter), Batch(submissions)
     for submission, verdict in zip(submissions, verdicts, strict=True):
@@ -123,6 +124,20 @@ async def _meet_strangers(submissions: list[Submission], snapshot: Snapshot) -> 
     }
     if strangers:
         await mirror.learn_senders(strangers)
+
+
+async def _look_for_new_tokens(
+    submissions: list[Submission],
+    verdicts: list[Verdict],
+    snapshot: Snapshot,
+    stages: tuple[Stage, ...],
+) -> None:
+    """Look again at senders whose proof did not fit: news of a new enrolment may still be on its way."""
+    unfit = [i for i, verdict in enumerate(verdicts) if verdict.decision is Decision.SIGNATURE_INVALID]
+    if unfit:
+        await snapshot.mirror.look_again((submissions[i].agent, submissions[i].instance) for i in unfit)
+        for i in unfit:
+            verdicts[i] = decide(submissions[i], snapshot, stages)
 
 
 async def _look_for_targets(

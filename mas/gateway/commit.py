@@ -161,7 +161,7 @@ local function wait_for(i)
   return wait
 end
 
-local outcomes, done, marked, answers, rung, paid, length = {}, {}, {}, {}, {}, {}, {}
+local outcomes, acked, marked, answers, rung, paid, length = {}, {}, {}, {}, {}, {}, {}
 for i, change in ipairs(changes) do
   local ingress, entry, writes, token, bucket, mark, answered, target, removal,
     ring, ring_for = unpack(change)
@@ -180,6 +180,8 @@ for i, change in ipairs(changes) do
   elseif wait > 0 then outcome = 1000 + math.ceil(wait * 1000)
   elseif redis.call('XACK', ingress, group, entry) == 0 then outcome = 1
   else
+    acked[ingress] = acked[ingress] or {}
+    table.insert(acked[ingress], entry)
     if mark[1] ~= '' then
       redis.call('SETBIT', mark[1], mark[2], 1)
       marked[mark[1]] = true
@@ -205,10 +207,6 @@ for i, change in ipairs(changes) do
     if target ~= '' then length[target] = length[target] + 1 end
     if ring ~= '' then rung[ring] = rung[ring] or {}; rung[ring][ring_for] = true end
   end
-  if outcome < 2 then
-    done[ingress] = done[ingress] or {}
-    table.insert(done[ingress], entry)
-  end
   outcomes[i] = outcome
 end
 
@@ -223,7 +221,8 @@ for i in pairs(paid) do
   end
   redis.call('EXPIRE', buckets[i][1], math.ceil(longest) + 1)
 end
-for ingress, entries in pairs(done) do redis.call('XDEL', ingress, unpack(entries)) end
+-- Never what was fenced: a destroyed group acknowledges nothing, and its entries are still to be decided.
+for ingress, entries in pairs(acked) do redis.call('XDEL', ingress, unpack(entries)) end
 for channel, instances in pairs(rung) do
   for instance in pairs(instances) do redis.call('PUBLISH', channel, instance) end
 end

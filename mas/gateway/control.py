@@ -69,7 +69,7 @@ async def _bury(
     if envelope is None or route is None or sealed is None:
         refusal = Verdict(Decision.MALFORMED, "there is no such delivery", "control")
         return scribe.refuse(submission, refusal)
-    expected = seal(snapshot.keyring.seal(receiver), receiver, "", route.decode(), envelope)
+    expected = seal(snapshot.keyring.seal(receiver), receiver, "", route.decode("utf-8", "replace"), envelope)
     if not hmac.compare_digest(expected.encode(), sealed):
         refusal = Verdict(Decision.MALFORMED, "the delivery does not carry the gateway's seal", "control")
         return scribe.refuse(submission, refusal)

@@ -27,7 +27,7 @@ from mas.gateway.stages import stages_for
 from mas.gateway.submission import Submission
 from mas.gateway.takeover import INTERVAL, take_over
 from mas.gateway.verdict import Verdict
-from mas.ids import AgentId
+from mas.ids import AgentId, InstanceId
 from mas.keys import GATEWAY_GROUP, Keys
 from mas.log import logger
 from mas.redis import Redis, Reply, Subscriber
@@ -193,14 +193,22 @@ class Gateway:
             await self._conclude_refusals(refused)
 
     async def _conclude_refusals(self, refused: list[tuple[Submission, Verdict]]) -> None:
-        batch = refuse_batch(refused, self._snapshot(), self._counter)
-        while (outcomes := await self._run_commit(batch)) == STALE_POLICY:
-            self._counter.give_back(batch.counts)
-            await self._mirror.load_policy()
+        while refused:
             batch = refuse_batch(refused, self._snapshot(), self._counter)
-        self._counter.give_back(
-            count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
-        )
+            outcomes = await self._run_commit(batch)
+            if outcomes == STALE_POLICY:
+                self._counter.give_back(batch.counts)
+                await self._mirror.load_policy()
+                continue
+            self._counter.give_back(
+                count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
+            )
+            # Of two copies that were refused together, the second met the mark of the first.
+            refused = [
+                (submission, _REFUSALS[Outcome.REPLAYED])
+                for submission, outcome in zip(batch.submissions, outcomes, strict=True)
+                if outcome == Outcome.REPLAYED
+            ]
 
     async def _run_commit(self, batch: Batch) -> Any:
         packed = pack(batch.commit(self._snapshot()))
@@ -229,6 +237,9 @@ class Gateway:
         except msgspec.DecodeError:
             return
         self._stale_agents.add(about.agent_id)
+        if about.instance_id is not None:
+            # It joined under a new token, or left.
+            self._mirror.forget_sender(about.agent_id, about.instance_id)
 
     async def _watch_the_others(self) -> None:
         while True:
@@ -244,6 +255,7 @@ class Gateway:
 
 class _Event(msgspec.Struct, frozen=True):
     agent_id: AgentId
+    instance_id: InstanceId | None = None
 
 
 def _again(submission: Submission) -> Submission:

@@ -9,7 +9,7 @@ import secrets
 
 from mas.directory import AgentRecord, InstanceRecord, instance_field, store
 from mas.directory.records import RECORD, STATUS
-from mas.ids import AgentId, InstanceId
+from mas.ids import AgentId, InstanceId, agent_id, instance_id
 from mas.keys import AGENT_GROUP, Keys
 from mas.redis import Redis, Script
 from mas.registry.events import Event, Kind, encode_event
@@ -78,9 +78,10 @@ async def enrol(
 
     :param now: seconds since the epoch
     :param token_life: seconds that the token stays valid without a heartbeat
+    :raises InvalidId: if agent or instance could not be part of a key
     :raises RedisUnavailable: if Redis does not answer; joining again is safe
     """
-    agent = record.agent_id
+    agent, instance = agent_id(record.agent_id), instance_id(instance)
     enrolled = InstanceRecord(instance, secrets.token_hex(16), now)
     credential = keyring.credential(agent, instance, enrolled.epoch)
     place, field = keys.agent(agent), instance_field(instance)

@@ -9,7 +9,7 @@ from mas.errors import ConfigurationError
 from mas.supervision.backoff import Backoff
 from mas.supervision.budget import Budget
 from mas.supervision.nested import Nested, nested_in
-from mas.supervision.strategy import Restart
+from mas.supervision.strategy import Restart, chosen
 
 Run = Callable[..., Awaitable[object]]
 Hook = Callable[[], Awaitable[object] | None]
@@ -83,8 +83,7 @@ class Child(_Spec):
             raise self._wrong(f"unwind is {self.unwind}", "more than 0 seconds")
         if (self.pause is None) != (self.resume is None):
             raise self._wrong("pause and resume come only together", "give both or neither")
-        if self.restart not in Restart:
-            raise self._wrong(f"restart is {self.restart!r}", " | ".join(Restart))
+        object.__setattr__(self, "restart", chosen(Restart, self.restart))
 
     @property
     def entry(self) -> Run:

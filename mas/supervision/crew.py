@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from mas.errors import RestartsExhausted, StartFailed, StopOverrun, SupervisionError
@@ -72,6 +72,7 @@ class Crew:
 
         Return why it is none of these, once its task is gone or known not to go.
         """
+        await anyio.lowlevel.checkpoint_if_cancelled()
         began = self.clock.monotonic()
         slot.state = State.STARTING
         if slot.nested is not None:
@@ -86,9 +87,8 @@ class Crew:
         )
         life.begin(slot.path)
         problem = await until_ready(slot, life, self.clock)
-        tried, slot.tried = slot.tried, anyio.Event()
-        tried.set()
         if problem is None:
+            slot.conclude()
             return None
         error = StartFailed(slot.path, problem)
         error.__cause__ = life.error
@@ -97,6 +97,7 @@ class Crew:
         self.tell(events.Failed, slot, error)
         if slot.nested is not None and isinstance(life.error, StopOverrun):
             self._stuck(life.error)
+        slot.conclude(error)
         return error
 
     async def halt(self, slot: Slot) -> None:

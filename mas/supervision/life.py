@@ -98,10 +98,19 @@ class Life:
                 self.ending = Ending.RETURNED
         except Exception as error:
             self.ending, self.error = Ending.RAISED, error
-        except anyio.get_cancelled_exc_class():
-            # On asyncio anybody can cancel a task; left alone, that would take the siblings along.
-            if self._tasks.cancel_scope.cancel_called:
+        except BaseException as error:
+            if not self._cancelled_by_a_stranger(error):
+                self.stopping = True
+                self._end()
                 raise
+        self._end()
+
+    def _cancelled_by_a_stranger(self, error: BaseException) -> bool:
+        # On asyncio anybody can cancel a task; let through, that would take the siblings along.
+        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        return cancelled and not self._tasks.cancel_scope.cancel_called
+
+    def _end(self) -> None:
         self._asking.cancel()
         self._leave()
 

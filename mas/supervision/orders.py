@@ -13,17 +13,17 @@ async def start(crew: Crew, slot: Slot) -> None:
 
     :raises StartFailed: if it did not become ready; it then stays down
     """
-    if slot.state.awaits_start:
-        await _start_now(slot)
-        return
-    async with slot.group.lock:
-        if slot.life is None:
-            crew.renew(slot)
-            error = await crew.launch(slot)
-            if error is not None:
-                slot.wanted = False
-                raise error
-    _expect_up(slot)
+    if not slot.state.awaits_start:
+        async with slot.group.lock:
+            if slot.state is State.STOPPING:
+                await _end(crew, slot)
+            if slot.life is None and not slot.state.awaits_start:
+                crew.renew(slot)
+                error = await crew.launch(slot)
+                if error is not None:
+                    slot.wanted = False
+                    raise error
+    await _expect_up(slot)
 
 
 async def restart(crew: Crew, slot: Slot) -> None:
@@ -36,7 +36,7 @@ async def restart(crew: Crew, slot: Slot) -> None:
     if not slot.state.awaits_start:
         async with slot.group.lock:
             slot.wanted = True
-            await crew.halt(slot)
+            await _end(crew, slot)
             if slot.wanted and not slot.state.awaits_start:
                 crew.renew(slot)
                 slot.restarts += 1
@@ -44,20 +44,18 @@ async def restart(crew: Crew, slot: Slot) -> None:
                 if error is not None:
                     crew.charge(slot, error)
                     raise error
-    if slot.state.awaits_start:
-        await _start_now(slot)
-    _expect_up(slot)
+    await _expect_up(slot)
 
 
 async def stop(crew: Crew, slot: Slot) -> None:
     """Stop a child; it stays down until it is started, whatever its siblings do."""
     slot.wanted = slot.paused = False
     if slot.life is not None:
-        await crew.halt(slot)
-    else:
+        await _end(crew, slot)
+    elif slot.state is not State.STOPPED:
         slot.state = State.STOPPED
         crew.tell(events.Stopped, slot, None)
-        slot.tried.set()
+        slot.conclude()
     slot.group.poke()
 
 
@@ -107,19 +105,22 @@ async def add(crew: Crew, child: Child) -> None:
 async def remove(crew: Crew, slot: Slot) -> None:
     """Stop a child, if it runs, and forget it."""
     await stop(crew, slot)
-    if slot.life is None:
-        crew.forget(slot)
+    crew.forget(slot)
 
 
-async def _start_now(slot: Slot) -> None:
-    tried = slot.tried
-    slot.group.hurry()
-    await tried.wait()
-    if slot.wanted and slot.life is None and slot.error is not None:
-        raise StartFailed(slot.path, "failed again") from slot.error
+async def _end(crew: Crew, slot: Slot) -> None:
+    await crew.halt(slot)
+    if crew.overrun is not None:
+        raise crew.overrun
 
 
-def _expect_up(slot: Slot) -> None:
+async def _expect_up(slot: Slot) -> None:
+    if slot.state.awaits_start:
+        attempt = slot.attempt
+        slot.group.hurry()
+        await attempt.done.wait()
+        if attempt.error is not None:
+            raise attempt.error
     if not slot.wanted:
         raise SupervisionError(slot.path, "was stopped meanwhile")
 

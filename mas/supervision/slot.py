@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from mas.errors import StartFailed
 from mas.supervision.budget import Window
 from mas.supervision.child import Child
 from mas.supervision.life import Life
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False)
+class Attempt:
+    """The next attempt to start a child, for whoever waits for it.
+
+    :param done: set once it is over, or will not be made
+    :param error: why it failed, if it did
+    """
+
+    done: anyio.Event = field(default_factory=anyio.Event)
+    error: StartFailed | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Slot:
     """Everything a supervisor knows about one child.
 
@@ -26,7 +39,6 @@ class Slot:
     :param paused: it was paused on request, and will be again after a restart
     :param failures: how often in a row it failed without a healthy stretch between
     :param since: monotonic seconds at which it became ready
-    :param tried: set after the next attempt to start it, for whoever waits for that
     """
 
     child: Child
@@ -42,12 +54,18 @@ class Slot:
     failures: int = 0
     since: float = 0.0
     error: BaseException | None = None
-    tried: anyio.Event = field(default_factory=anyio.Event)
+    attempt: Attempt = field(default_factory=Attempt)
 
     @property
     def temporary(self) -> bool:
         """Whether nothing ever starts it again."""
         return self.child.restart is Restart.TEMPORARY
+
+    def conclude(self, error: StartFailed | None = None) -> None:
+        """Note how an attempt to start it went; wake those who wait for it."""
+        attempt, self.attempt = self.attempt, Attempt()
+        attempt.error = error
+        attempt.done.set()
 
     def snapshot(self, path: str, now: float) -> Snapshot:
         """Return it as it is.

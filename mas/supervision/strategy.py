@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from mas.errors import ConfigurationError
+
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 
 class Strategy(StrEnum):
@@ -44,6 +47,17 @@ class Ending(StrEnum):
     """By somebody else than its supervisor: Erlang's `shutdown`."""
 
     RAISED = "raised"
+
+
+def chosen(kind: type[E], value: E | str) -> E:
+    """Return the member that has this value, as a configuration file spells it.
+
+    :raises ConfigurationError: if none has
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise ConfigurationError(f"{value!r} is no {kind.__name__.lower()}", hint=" | ".join(kind)) from None
 
 
 def calls_for_restart(restart: Restart, ending: Ending) -> bool:

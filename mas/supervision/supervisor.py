@@ -20,7 +20,7 @@ from mas.supervision.keeper import Keeper
 from mas.supervision.nested import Line, Nested
 from mas.supervision.plan import Plan
 from mas.supervision.slot import Slot
-from mas.supervision.strategy import Strategy
+from mas.supervision.strategy import Strategy, chosen
 from mas.supervision.tree import Kind, Snapshot, State, brief
 
 
@@ -47,7 +47,7 @@ class Supervisor(Nested):
         name: str,
         children: Iterable[Child] = (),
         *,
-        strategy: Strategy = Strategy.ONE_FOR_ONE,
+        strategy: Strategy | str = Strategy.ONE_FOR_ONE,
         budget: Budget = Budget(),  # noqa: B008 - frozen
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
         clock: Clock | None = None,
@@ -55,7 +55,7 @@ class Supervisor(Nested):
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
-        self._plan = Plan(name, tuple(children), Strategy(strategy), budget, backoff, jitter)
+        self._plan = Plan(name, tuple(children), chosen(Strategy, strategy), budget, backoff, jitter)
         self._clock, self._on_event = clock, on_event
         self._above: Line | None = None
         self._keeper: Keeper | None = None

@@ -57,6 +57,13 @@ class Stage:
         self.actors: dict[str, Actor] = {}
         self.outcome: BaseException | None = None
         self.ended = False
+        self.gates: list[anyio.Event] = []
+        """Opened at the latest when the test is over, so that a failed one does not hang."""
+
+    def gate(self) -> anyio.Event:
+        """Return something to wait for."""
+        self.gates.append(anyio.Event())
+        return self.gates[-1]
 
     def __getitem__(self, name: str) -> Actor:
         return self.actors[name]
@@ -67,8 +74,12 @@ class Stage:
         return Child(name, actor, **spec)
 
     def supervisor(self, *children: Child | str, name: str = "root", **settings: Any) -> Supervisor:
-        """Return a supervisor whose delays are all as long as they may be."""
-        given: dict[str, Any] = {"clock": self.clock, "on_event": self.events.append} | settings
+        """Return a supervisor whose delays are all as long as they may be.
+
+        Only the root has a clock and a listener: those below get theirs from above.
+        """
+        given: dict[str, Any] = {"clock": self.clock, "on_event": self.events.append}
+        given = (given if name == "root" else {}) | settings
         cast = [self.child(child) if isinstance(child, str) else child for child in children]
         return Supervisor(name, cast, jitter=lambda: 1.0, **given)
 
@@ -80,8 +91,14 @@ class Stage:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._run, supervisor)
                 await self.clock.settle()
-                yield scope
-                scope.cancel()
+                try:
+                    yield scope
+                    with anyio.CancelScope(shield=True):
+                        await self.clock.settle()
+                finally:
+                    scope.cancel()
+                    for gate in self.gates:
+                        gate.set()
         assert len(anyio.get_running_tasks()) == before
         assert self.ended
 

@@ -12,6 +12,7 @@ import msgspec
 
 from mas.decision import Decision
 from mas.gateway.snapshot import Snapshot
+from mas.gateway.stages.caps import nests_too_much, unreadable
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
 from mas.ids import LONGEST, RESERVED, is_valid
@@ -19,7 +20,6 @@ from mas.message import GATEWAY, decode, is_canonical
 
 MAX_SEQUENCE = 2**53
 _type_matches = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}").fullmatch
-_brackets = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 
 
 def shape(submission: Submission, snapshot: Snapshot) -> Verdict | None:
@@ -37,16 +37,14 @@ def shape(submission: Submission, snapshot: Snapshot) -> Verdict | None:
         return _malformed("its agent or instance is not a valid id")
     if not _read_numbers(submission):
         return _malformed("its timestamp or sequence number is not a number in range")
-    if depth_exceeds(envelope, limits.max_depth):
-        return _malformed(f"nested deeper than {limits.max_depth}")
+    if nests_too_much(envelope, limits):
+        return _malformed(f"nested deeper than {limits.max_depth}, or more than {limits.max_keys} keys")
     try:
         message = decode(envelope)
-        if b"\\u" in envelope or not envelope.isascii():
-            # Raw payloads are skipped over, not read: half a surrogate or broken UTF-8 would get through.
-            envelope.decode()
-            msgspec.json.decode(message.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _malformed(f"its envelope does not decode: {type(error).__name__}")
+    if unreadable(bytes(message.data), limits):
+        return _malformed("its payload does not decode")
     if not is_canonical(message, envelope):
         return _malformed("its envelope is not in the canonical encoding")
     if message.target_id not in snapshot.mirror.agents and not is_valid(message.target_id):
@@ -63,22 +61,6 @@ def shape(submission: Submission, snapshot: Snapshot) -> Verdict | None:
         return _malformed("its message or correlation id is not valid")
     submission.message = message
     return None
-
-
-def depth_exceeds(text: bytes, most: int) -> bool:
-    """Say whether JSON text nests deeper than allowed; brackets in strings do not count."""
-    if text.count(b"[") + text.count(b"{") <= most:
-        return False
-    depth = 0
-    for found in _brackets.finditer(text):
-        first = text[found.start()]
-        if first in b"[{":
-            depth += 1
-            if depth > most:
-                return True
-        elif first in b"]}":
-            depth -= 1
-    return False
 
 
 @lru_cache(maxsize=4096)
