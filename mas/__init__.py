@@ -11,28 +11,32 @@ Every message goes from an agent through the gateway to another agent's handler,
     cli, bench, testing                               for people, and for their tests
 """
 
-from mas.agent import Agent, AgentMessage
-from mas.control import Peer
-from mas.decision import Decision
-from mas.errors import (
-    ConfigurationError,
-    EnrolmentRefused,
-    IntegrityError,
-    InvalidId,
-    MasError,
-    MessageRefused,
-    NotARequest,
-    PayloadInvalid,
-    RedisTooOld,
-    RedisUnavailable,
-    RequestTimeout,
-    RestartsExhausted,
-    StartFailed,
-    StopOverrun,
-    SupervisionError,
-    UnknownChild,
-)
-from mas.system import System, open_system
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mas.agent import Agent, AgentMessage
+    from mas.control import Peer
+    from mas.decision import Decision
+    from mas.errors import (
+        ConfigurationError,
+        EnrolmentRefused,
+        IntegrityError,
+        InvalidId,
+        MasError,
+        MessageRefused,
+        NotARequest,
+        PayloadInvalid,
+        RedisTooOld,
+        RedisUnavailable,
+        RequestTimeout,
+        RestartsExhausted,
+        StartFailed,
+        StopOverrun,
+        SupervisionError,
+        UnknownChild,
+    )
+    from mas.system import System, open_system
 
 __all__ = [
     "Agent",
@@ -60,3 +64,21 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# Lightest first: whoever asks for an error, or runs `mas --help`, does not wait for the whole house.
+_HOMES = ("errors", "decision", "control", "agent", "system")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is first asked for."""
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"{__name__}.{home}")
+            if hasattr(module, name):
+                value = globals()[name] = getattr(module, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

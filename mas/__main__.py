@@ -1,4 +1,4 @@
-"""`python -m mas` is `mas run`."""
+"""`python -m mas` is `mas`, and `mas` alone is `mas run`."""
 
 from mas.cli import main
 

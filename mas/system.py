@@ -27,8 +27,8 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Life, Pulse, Services
 from mas.clock import SYSTEM, Clock
-from mas.directory import AgentRecord, PolicyKeeper, rules_of
-from mas.errors import ConfigurationError, MasError, RedisUnavailable, SupervisionError
+from mas.directory import AgentRecord, PolicyKeeper, Rule, rules_of
+from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
 from mas.gateway import BLOCK, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import InstanceId, agent_id, new_instance_id
@@ -38,13 +38,15 @@ from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.registry import HealthMonitor, Roster
 from mas.settings import AgentSettings, Settings, deployment_secret, load, resolve_class
-from mas.supervision import Budget, Child, Restart, Supervisor
+from mas.supervision import Budget, Child, Event, Restart, Supervisor
+from mas.supervision.tree import brief
 from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
 ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
 SCRIPTS = (*GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
 Config = str | Path | Mapping[str, Any] | Settings | None
+_LINKS = ("connection", "subscription")
 _AGENT_BUDGET = Budget(max_restarts=5, within=60.0)
 
 
@@ -59,20 +61,20 @@ class Seat:
     def make(self) -> Agent[Any]:
         """Make the agent.
 
-        :raises ConfigurationError: if the class does not take its `init_kwargs`
+        :raises ConfigurationError: if its constructor raises, as one does that does not take `init_kwargs`
         """
-        try:
+        with self._telling("the agent cannot be made"):
             return self._cls(self.spec.agent_id, **self.spec.init_kwargs)
-        except TypeError as error:
-            raise ConfigurationError(
-                f"{self.spec.class_path} cannot be made: {error}", where=f"agents: {self.spec.agent_id}"
-            ) from error
 
     def record(self) -> AgentRecord:
-        """Return what the directory is to say of the agent."""
+        """Return what the directory is to say of the agent.
+
+        :raises ConfigurationError: if the agent cannot be made, or does not say
+        """
         agent = self.make()
-        capabilities = tuple(dict.fromkeys(map(str, agent.capabilities)))
-        return AgentRecord(self.spec.agent_id, capabilities, dict(agent.get_metadata()))
+        with self._telling("the agent does not say what it is"):
+            capabilities = tuple(dict.fromkeys(map(str, agent.capabilities)))
+            return AgentRecord(self.spec.agent_id, capabilities, dict(agent.get_metadata()))
 
     def child(self, roster: Roster, services: Callable[[], Services]) -> Child:
         """Return what the supervisor is to run."""
@@ -109,10 +111,20 @@ class Seat:
 
         return ask
 
+    @contextmanager
+    def _telling(self, problem: str) -> Generator[None]:
+        """Tell which agent it was whose own code raised."""
+        try:
+            yield
+        except Exception as error:
+            where = f"agent {self.spec.agent_id}, class_path {self.spec.class_path}"
+            raise ConfigurationError(f"{problem}: {brief(error)}", where=where) from error
+
 
 class System:
     """A configuration, made ready to run; `open_system` runs it.
 
+    :param on_event: hears of whatever happens in the tree
     :ivar root: the supervision tree
     :ivar redis: the process's shared connection, usable once the system runs
     """
@@ -124,6 +136,7 @@ class System:
         secret: bytes,
         clock: Clock,
         classes: Mapping[str, type[Agent[Any]]],
+        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.settings, self.parts, self._classes = settings, parts, classes
         self.ended = anyio.Event()
@@ -140,14 +153,41 @@ class System:
         self.subscriber = Subscriber(self.endpoint, **self._timeouts)
         self._pulse = Pulse(clock)
         self.seats = self._seats() if "agents" in parts else []
-        self.root = Supervisor("mas", self._children(), clock=clock)
+        self._policy = self._keeper() if "gateway" in parts else None
+        self.root = Supervisor("mas", self._children(), clock=clock, on_event=on_event)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Run the tree until it is told to shut down, or fails."""
+        """Run the tree until it is told to shut down, or fails.
+
+        :raises ConfigurationError: if an agent or the embedded server cannot be made
+        :raises RedisUnavailable: if Redis cannot be reached at the start
+        :raises SupervisionError: if something else did not start, or could not be kept running
+        """
         try:
             await self.root.run(task_status=task_status)
+        except StartFailed as failed:
+            reason = self._reason(failed)
+            raise reason from reason.__cause__
         finally:
             self.ended.set()
+
+    async def drain(self) -> None:
+        """Stop in reverse order of the start; what takes longer than `shutdown_grace` is cancelled."""
+        self.root.shutdown()
+        with anyio.move_on_after(self.settings.shutdown_grace):
+            await self.ended.wait()
+        self.root.shutdown(now=True)
+
+    async def reload(self, settings: Settings) -> bool:
+        """Put the permissions of newer settings in force; everything else waits for a restart.
+
+        :returns: whether that changed anything
+        :raises MasError: if no gateway runs in this process
+        :raises RedisUnavailable: if Redis does not answer; the permissions stay as they were
+        """
+        if self._policy is None:
+            raise MasError("permissions are the gateway's business, and none runs in this process")
+        return await self._policy.publish(_rules(settings))
 
     def agent(self, name: str) -> Agent[Any]:
         """Return a running agent of this process, by its id or, of several instances, `id-number`.
@@ -159,6 +199,17 @@ class System:
             if wanted in {seat.name, seat.spec.agent_id} and seat.life is not None:
                 return seat.life.agent
         raise MasError(f"no agent {name} runs in this process")
+
+    def _reason(self, failed: StartFailed) -> MasError:
+        """Return what kept the tree from starting, without the children's names around it."""
+        reason: BaseException = failed
+        while isinstance(reason, StartFailed) and reason.__cause__ is not None:
+            reason = reason.__cause__
+        if isinstance(reason, ConfigurationError | RedisUnavailable):
+            return reason
+        if failed.child in _LINKS:
+            return RedisUnavailable(self.redis.trouble)
+        return failed
 
     def _url(self) -> str:
         assert self._embedded is not None  # noqa: S101 - the caller has no URL
@@ -180,16 +231,20 @@ class System:
         if self._embedded is not None:
             children.append(Child("redis", self._embedded.run, shutdown=0, unwind=15.0))
         # Their first connection is a start; after that they reconnect by themselves, for ever.
-        children += [Child("connection", self.redis.run), Child("subscription", self.subscriber.run)]
+        # A moment longer than one attempt may take, so that it can say what its trouble was.
+        patience = self.settings.gateway.redis.connect_timeout + 0.5
+        for name, link in zip(_LINKS, (self.redis, self.subscriber), strict=True):
+            children.append(Child(name, link.run, start_timeout=patience))
         if "service" in self.parts and self.settings.start_service:
             children.append(Child("registry", HealthMonitor(self.redis, self.keys, self._clock).run))
-        if "gateway" in self.parts:
-            rules = rules_of(self.settings.permissions, roles=self.settings.gateway.features.rbac)
-            keeper = PolicyKeeper(self.redis, self.keys, self._keyring, rules, clock=self._clock)
-            children += [Child("policy", keeper.run), Child("gateway", self._run_gateway)]
+        if self._policy is not None:
+            children += [Child("policy", self._policy.run), Child("gateway", self._run_gateway)]
         if self.seats:
             children += self._agents()
         return children
+
+    def _keeper(self) -> PolicyKeeper:
+        return PolicyKeeper(self.redis, self.keys, self._keyring, _rules(self.settings), clock=self._clock)
 
     def _agents(self) -> list[Child]:
         signing = self.settings.gateway.message_signing
@@ -232,6 +287,7 @@ async def open_system(
     parts: frozenset[Part] = ALL,
     environ: Mapping[str, str] = process_environ,
     clock: Clock = SYSTEM,
+    on_event: Callable[[Event], None] | None = None,
 ) -> AsyncGenerator[System]:
     """Run a system for the length of a block, inside any anyio app.
 
@@ -241,22 +297,20 @@ async def open_system(
     :param config: a path, a mapping as agents.yaml would hold it (`class_path` may be the class itself),
         settings, or None to search upward for agents.yaml
     :param parts: what of the system runs in this process
+    :param on_event: hears of whatever happens in the supervision tree, at once
     :raises ConfigurationError: if the configuration cannot be used
     :raises RedisUnavailable: if Redis cannot be reached at the start
     :raises StartFailed: if something else did not start
     """
-    system = prepare(config, parts=parts, environ=environ, clock=clock)
+    system = prepare(config, parts=parts, environ=environ, clock=clock, on_event=on_event)
     with _told_plainly():
         async with anyio.create_task_group() as tasks:
             await tasks.start(system.run)
             try:
                 yield system
             finally:
-                system.root.shutdown()
                 with anyio.CancelScope(shield=True):
-                    with anyio.move_on_after(system.settings.shutdown_grace):
-                        await system.ended.wait()
-                    system.root.shutdown(now=True)
+                    await system.drain()
 
 
 def prepare(
@@ -265,12 +319,17 @@ def prepare(
     parts: frozenset[Part] = ALL,
     environ: Mapping[str, str] = process_environ,
     clock: Clock = SYSTEM,
+    on_event: Callable[[Event], None] | None = None,
 ) -> System:
     """Return a system that is ready to run; the parameters and errors are those of `open_system`."""
     config, classes = _split_classes(config)
     settings = load(config, environ=environ)
     secret = deployment_secret(settings, environ)
-    return System(settings, parts, secret.encode(), clock, classes)
+    return System(settings, parts, secret.encode(), clock, classes, on_event)
+
+
+def _rules(settings: Settings) -> list[Rule]:
+    return rules_of(settings.permissions, roles=settings.gateway.features.rbac)
 
 
 def _split_classes(config: Config) -> tuple[Config, dict[str, type[Agent[Any]]]]:
@@ -290,16 +349,11 @@ def _split_classes(config: Config) -> tuple[Config, dict[str, type[Agent[Any]]]]
 
 @contextmanager
 def _told_plainly() -> Generator[None]:
-    """Raise what went wrong, not the groups and start failures it is wrapped in."""
+    """Raise what went wrong, not the groups it is wrapped in."""
     try:
         yield
     except BaseExceptionGroup as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
-        reason = error
-        while isinstance(reason, SupervisionError) and reason.__cause__ is not None:
-            reason = reason.__cause__
-        if isinstance(reason, ConfigurationError | RedisUnavailable):
-            raise reason from None
         raise error from error.__cause__

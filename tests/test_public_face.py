@@ -18,7 +18,7 @@ PACKAGES = [path for path in MODULES if path.name == "__init__.py"]
 def imported_names(path):
     """Return what a package takes from its own modules, without names for itself alone."""
     found = set()
-    for node in tree_of(path).body:
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mas"):
             found |= {alias.asname or alias.name for alias in node.names}
     return {name for name in found if not name.startswith("_")}

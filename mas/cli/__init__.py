@@ -1,5 +1,16 @@
-"""The command line: what `mas` and `python -m mas` do."""
+"""The command line: what `mas` and `python -m mas` do.
 
+    app        what can be typed
+    run        a system until it is told to stop; signals says what it is told
+    check      what a configuration says, without starting anything
+    demo       three agents, a refusal and a crash, in a few seconds
+    complaint  what went wrong, in one message and one exit code
+    logs       one event, one line
 
-def main() -> None:
-    """Run the command line."""
+Data goes to stdout, everything else to stderr. What a command needs is imported when it runs, so that
+`mas --help` answers at once.
+"""
+
+from mas.cli.app import main
+
+__all__ = ["main"]

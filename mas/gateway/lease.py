@@ -102,4 +102,4 @@ class Name:
         try:
             await self._redis.run_script(LET_GO, [self._keys.gateway_lease(self.value)], [self._holder])
         except RedisUnavailable:
-            log.warning("could not give the gateway's name back; it expires by itself", name=self.value)
+            log.warning("could not give the gateway's name back; it expires by itself", gateway=self.value)

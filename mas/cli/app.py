@@ -1,0 +1,125 @@
+"""What can be typed: every command, its options and its line of help."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mas import __version__
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OWN = frozenset({"--help", "-h", "--version"})
+
+
+class _RunByDefault(click.Group):
+    """A group whose options, but for its own, are those of `run`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in _OWN):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+def main() -> None:
+    """Run the command line; ends the process with its exit code."""
+    app(prog_name="mas")
+
+
+@click.group(cls=_RunByDefault, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="mas %(version)s")
+def app() -> None:
+    """A secure multi-agent runtime: every message passes a gateway.
+
+    Without a command: run.
+    """
+
+
+def _config(command: Command) -> Command:
+    option = click.option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="agents.yaml, or its directory. Default: MAS_CONFIG, else the nearest one upward from here.",
+    )
+    return option(command)
+
+
+def _debug(command: Command) -> Command:
+    option = click.option("--debug", is_flag=True, help="Log more, and show tracebacks of errors.")
+    return option(command)
+
+
+def _backend(command: Command) -> Command:
+    option = click.option(
+        "--backend",
+        type=click.Choice(["trio", "asyncio"]),
+        default="trio",
+        show_default=True,
+        help="The event loop.",
+    )
+    return option(command)
+
+
+@app.command()
+@_config
+@click.option(
+    "--only",
+    type=click.Choice(["gateway", "service", "agents"]),
+    multiple=True,
+    help="Run this part alone; may be repeated. Parts elsewhere share the Redis and MAS_SECRET.",
+)
+@_backend
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error", "critical"]),
+    default="info",
+    show_default=True,
+    help="The least that is logged.",
+)
+@_debug
+def run(config: Path | None, only: tuple[str, ...], backend: str, log_level: str, *, debug: bool) -> None:
+    """Run the system until it is told to stop.
+
+    The first SIGINT (Ctrl-C) or SIGTERM lets work in flight finish, the second stops at once. SIGHUP reads
+    the permissions again.
+    """
+    from mas.cli import logs
+    from mas.cli.complaint import told
+    from mas.cli.run import run_system
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else log_level)
+        run_system(config, only, backend=backend)
+
+
+@app.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--verbose", "-v", is_flag=True, help="Name every setting and where it comes from.")
+@_debug
+def check(config: Path | None, *, as_json: bool, verbose: bool, debug: bool) -> None:
+    """Validate the configuration and say what it holds; nothing is started."""
+    from mas.cli.check import examine
+    from mas.cli.complaint import told
+    from mas.cli.report import show
+
+    with told(debug=debug):
+        show(examine(config, verbose=verbose), as_json=as_json)
+
+
+@app.command()
+@_backend
+@_debug
+def demo(backend: str, *, debug: bool) -> None:
+    """Show a reply, a refusal, and a crash with its recovery; needs nothing installed."""
+    from mas.cli import logs
+    from mas.cli.complaint import told
+    from mas.cli.demo import show_demo
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else "critical")
+        sys.exit(show_demo(backend=backend))

@@ -1,0 +1,71 @@
+"""What went wrong, told once: what, where, how to mend it."""
+
+import sys
+import traceback
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+import mas
+from mas.cli.exits import exit_code
+from mas.cli.printable import printable
+from mas.errors import ConfigurationError, MasError
+from mas.supervision.tree import brief
+
+_OURS = str(Path(mas.__file__).parent)
+
+
+@contextmanager
+def told(*, debug: bool) -> Generator[None]:
+    """End the process with one message and its exit code if the block raises what a user can mend.
+
+    What else it raises is a fault of ours, whose traceback belongs into a report.
+
+    :param debug: show the traceback of the former too
+    """
+    try:
+        yield
+    except (MasError, OSError) as error:
+        if debug:
+            traceback.print_exception(error)
+        for line in complaint(error):
+            click.echo(line, err=True)
+        sys.exit(exit_code(error))
+
+
+def complaint(error: BaseException) -> Iterator[str]:
+    """Yield the lines that tell of an error."""
+    first, *more = _problem(error).splitlines()
+    yield f"{click.style('error:', fg='red', bold=True)} {printable(first)}"
+    yield from map(printable, more)
+    cause = error.__cause__
+    if cause is not None and brief(cause) not in first:
+        yield _detail("because", brief(cause))
+    if cause is not None and (place := _place(cause)):
+        yield _detail("at", place)
+    if isinstance(error, ConfigurationError) and error.hint:
+        yield _detail("hint", error.hint)
+
+
+def _problem(error: BaseException) -> str:
+    if isinstance(error, ConfigurationError):
+        return f"{error.where}: {error.problem}" if error.where else error.problem
+    return (str(error) if isinstance(error, MasError) else brief(error)) or type(error).__name__
+
+
+def _detail(name: str, text: str) -> str:
+    return f"  {click.style(f'{name}:', bold=True)} {printable(text)}"
+
+
+def _place(error: BaseException) -> str:
+    """Return the last line of the user's own code that an error came through."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((_OURS, "<"))
+    ]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
