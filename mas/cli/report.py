@@ -39,7 +39,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _section("switched off", report.off)
     yield from _section("warnings", report.warnings, colour="yellow")
     if report.settings:
-        yield from _section("settings", _columns([each.key, each.value, each.origin] for each in report.settings))
+        yield from _section(
+            "settings", _columns([each.key, each.value, each.origin] for each in report.settings)
+        )
     yield click.style("the configuration is valid", fg="green", bold=True)
 
 

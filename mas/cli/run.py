@@ -78,7 +78,9 @@ async def _obey(system: System, signals: Signals, config: Path | None) -> None:
             match word:
                 case Word.STOP:
                     grace = system.settings.shutdown_grace
-                    log.info("stopping; what is under way may finish, a second signal cuts it short", grace=grace)
+                    log.info(
+                        "stopping; what is under way may finish, a second signal cuts it short", grace=grace
+                    )
                     tasks.start_soon(system.drain)
                 case Word.STOP_NOW:
                     log.warning("stopping now; what was not finished stays pending")
@@ -106,7 +108,9 @@ def _expect_work(settings: Settings, parts: frozenset[Part]) -> None:
     if parts == {"agents"} and not settings.agents:
         raise ConfigurationError("there are no agents to run", where=_source(settings))
     if parts == {"service"} and not settings.start_service:
-        raise ConfigurationError("start_service is false: there is no service to run", where=_source(settings))
+        raise ConfigurationError(
+            "start_service is false: there is no service to run", where=_source(settings)
+        )
 
 
 def _source(settings: Settings) -> str:

@@ -59,7 +59,9 @@ async def _play(directory: str, screen: Screen) -> None:
         # No variable of the user's own system has a say here.
         async with open_system({**BAKERY, "data_dir": directory}, environ={}, on_event=news.hear) as system:
             starting.close()
-            screen.fact("ready", f"{system.redis.server_version}, registry, gateway, baker, customer, stranger")
+            screen.fact(
+                "ready", f"{system.redis.server_version}, registry, gateway, baker, customer, stranger"
+            )
             customer = cast("Customer", system.agent("customer"))
             await _reply(screen, customer)
             await _refusal(screen, cast("Stranger", system.agent("stranger")))
@@ -102,7 +104,10 @@ async def _trail(screen: Screen, system: System) -> None:
     """Show what the audit trail has kept of it all."""
     screen.scene("What the audit trail says")
     entries = await system.redis.call("XRANGE", system.keys.audit_messages, "-", "+")
-    kept = [msgspec.json.decode(dict(zip(f[::2], f[1::2], strict=True))[b"record"], type=AuditRecord) for _, f in entries]
+    kept = [
+        msgspec.json.decode(dict(zip(f[::2], f[1::2], strict=True))[b"record"], type=AuditRecord)
+        for _, f in entries
+    ]
     counts = Counter(str(record.decision) for record in kept)
     screen.fact("audit", ", ".join(f"{count} {decision}" for decision, count in counts.items()))
 
@@ -123,6 +128,8 @@ class _News:
             case Failed(error=error):
                 self._screen.line(name, "crashed", "", f"{type(error).__name__}: {error}")
             case Restarting(delay=delay):
-                self._screen.line(name, "waits", "", "its supervisor restarts it", f"in {delay * 1000:.0f} ms")
+                self._screen.line(
+                    name, "waits", "", "its supervisor restarts it", f"in {delay * 1000:.0f} ms"
+                )
             case Started(took=took):
                 self._screen.line(name, "back", "", "reads its mail again", f"after {took * 1000:.0f} ms")
