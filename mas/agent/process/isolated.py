@@ -1,6 +1,5 @@
 """The owner's side of an instance's process: it looks like a `Life`, and is supervised like one."""
 
-import logging
 import os
 import subprocess
 import sys
