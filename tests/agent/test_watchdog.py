@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -56,13 +57,13 @@ async def test_what_blocks_the_loop_is_named_with_its_stack_and_its_length(recor
 async def test_a_handler_is_named_by_its_agent_and_message(records, redis_url):
     handled = anyio.Event()
 
-    class Slow(Agent):
+    class Slow(Agent[dict[str, Any]]):
         @Agent.on("job")
         async def work(self, message, payload):
             dawdle(LIMIT * 4)
             handled.set()
 
-    class Boss(Agent):
+    class Boss(Agent[dict[str, Any]]):
         pass
 
     async with running(redis_url, slow=Slow, boss=Boss) as system, watched():

@@ -97,7 +97,7 @@ class _Child:
 
     async def live(self, spec: Spec) -> None:
         """Run the instance until its agent was stopped, or is wanted no more."""
-        links = {
+        links: dict[str, Any] = {
             "response_timeout": spec.response_timeout,
             "connect_timeout": spec.connect_timeout,
         }
