@@ -133,7 +133,12 @@ class ManualClock:
         """Turn the clock forward, waking on the way whoever is due, in order.
 
         Returns when every task waits for something: for another, for the world, or for this clock.
+
+        :raises ValueError: if asked to turn it back
         """
+        if seconds < 0:
+            msg = f"time cannot be turned back by {-seconds:g} s"
+            raise ValueError(msg)
         await self.settle()
         target = self._now + seconds
         while self._alarms and self._alarms[0][0] <= target:

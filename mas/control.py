@@ -17,6 +17,8 @@ ANSWER_TYPE = "mas.answer"
 """To who asked the gateway something: what the question's type says."""
 FAILED_TYPE = "mas.failed"
 """To the gateway: a `Failed`; not answered."""
+OUTCOMES_TYPE = "mas.outcomes"
+"""To the gateway: a `Handled`; not answered."""
 DISCOVER_TYPE = "mas.discover"
 """To the gateway: a `Discover`; the answer is a list of `Peer`."""
 
@@ -39,6 +41,13 @@ class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempts: int
     """How often a handler was started on it."""
     reason: str
+
+
+class Handled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A receiver's word on how its handlers fared since it last said so."""
+
+    failed: int
+    handled: int
 
 
 class Discover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

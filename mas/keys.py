@@ -4,7 +4,7 @@ Scripts get finished keys from here; nobody else joins strings into one. The ids
 passed `mas.ids`, so none can contain a separator.
 """
 
-from mas.ids import AgentId, InstanceId
+from mas.ids import AgentId, InstanceId, MessageId
 
 GATEWAY_GROUP = "gateway"
 AGENT_GROUP = "agents"
@@ -96,6 +96,14 @@ class Keys:
     def answered(self, agent: AgentId, instance: InstanceId, sequence: int) -> str:
         """Name the bitmap that holds the mark of an answered request's sequence number."""
         return f"{self.prefix}mas.answered:{agent}:{instance}:{sequence // REPLAY_BLOCK}"
+
+    def circuit(self, agent: AgentId) -> str:
+        """Name the hash of a target's circuit."""
+        return f"{self.prefix}circuit:{agent}"
+
+    def chain(self, root: MessageId) -> str:
+        """Name the count of the messages that one message caused."""
+        return f"{self.prefix}mas.chain:{root}"
 
     def ring(self, agent: AgentId) -> str:
         """Name the channel that tells an agent's processes of new mail."""

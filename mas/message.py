@@ -28,6 +28,10 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     """Whether the sender waits for the decision even when it is ALLOWED."""
     expires_at: float | None = None
     """Seconds since the epoch after which nobody wants the message any more."""
+    root_id: MessageId | None = None
+    """The message that began the chain; None for one that begins it."""
+    depth: int = 0
+    """How many messages stand between this one and the root, itself included."""
     traceparent: str | None = None
     """W3C trace context."""
 

@@ -15,7 +15,7 @@
 Started downward, stopped upward: whoever still works while it stops can still be answered.
 """
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from os import environ as process_environ
@@ -303,11 +303,15 @@ async def open_system(
     :raises StartFailed: if something else did not start
     """
     system = prepare(config, parts=parts, environ=environ, clock=clock, on_event=on_event)
-    with _told_plainly():
+    raised: list[BaseException] = []
+    with _told_plainly(raised):
         async with anyio.create_task_group() as tasks:
             await tasks.start(system.run)
             try:
                 yield system
+            except BaseException as error:
+                raised.append(error)
+                raise
             finally:
                 with anyio.CancelScope(shield=True):
                     await system.drain()
@@ -348,12 +352,15 @@ def _split_classes(config: Config) -> tuple[Config, dict[str, type[Agent[Any]]]]
 
 
 @contextmanager
-def _told_plainly() -> Generator[None]:
-    """Raise what went wrong, not the groups it is wrapped in."""
+def _told_plainly(raised: Sequence[BaseException]) -> Generator[None]:
+    """Raise what went wrong, not the groups it is wrapped in.
+
+    :param raised: what the block itself raised, which comes out as it is, group or not
+    """
     try:
         yield
     except BaseExceptionGroup as group:
         error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        while error not in raised and isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         raise error from error.__cause__

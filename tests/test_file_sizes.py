@@ -4,7 +4,7 @@ from statistics import median
 
 import pytest
 
-from tests.house import MODULES, ROOT, name_of
+from tests.house import MODULES, name_of
 
 MOST = 400
 MEDIAN = 120
@@ -23,11 +23,6 @@ def test_most_modules_are_short(record_property):
     middle = median(lines(path) for path in MODULES if path.name != "__init__.py")
     record_property("median_lines", middle)
     assert middle <= MEDIAN
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda p: p.name)
-def test_no_test_file_is_long(path):
-    assert lines(path) <= MOST
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

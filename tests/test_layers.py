@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import mas as face
-
 from tests.house import MODULES, ROOT, name_of, section, tree_of
 
 FACE = {"__init__", "__main__"}

@@ -8,9 +8,12 @@ from mas.agent.handlers import Handler, handlers_of, on
 from mas.agent.models import model_of
 from mas.agent.received import AgentMessage
 from mas.control import Peer
-from mas.errors import MasError
+from mas.errors import MasError, MessageRefused
 from mas.ids import AgentId
 from mas.ids import agent_id as checked
+from mas.log import logger
+
+log = logger(__name__)
 
 if TYPE_CHECKING:
     from mas.agent.life import Life
@@ -70,6 +73,19 @@ class Agent(Generic[StateT]):
     async def on_message(self, message: AgentMessage) -> None:
         """Handle a message whose type has no handler; by default it becomes a dead letter."""
         raise Unfit(message.message_type, f"{self.id} has no handler for it")
+
+    def on_refused(self, refusal: MessageRefused) -> None:
+        """Hear that a message nobody waits for was refused; called at once, so it must not block.
+
+        Messages whose decision is waited for (`request`, `send(confirm=True)`) raise it there instead.
+        """
+        log.warning(
+            "a message was refused",
+            agent=self.id,
+            decision=refusal.decision,
+            reason=refusal.reason,
+            message_id=refusal.message_id,
+        )
 
     def get_metadata(self) -> Mapping[str, Any]:
         """Return what others may know about this agent; asked once, when it is enrolled."""

@@ -29,9 +29,7 @@ class Waiter:
         """
         if not notice.decision.delivers:
             self._denied = not self._decided.is_set()
-            self._refusal = MessageRefused(
-                notice.decision, notice.reason, message_id=notice.message_id, retry_after=notice.retry_after
-            )
+            self._refusal = refusal_of(notice)
             self._replied.set()
         self._decided.set()
 
@@ -82,10 +80,24 @@ class Answers:
         waiter = self._waiting.get(correlation) if correlation is not None else None
         if waiter is None:
             return False
-        if message.sender_id == GATEWAY and message.message_type == DECISION_TYPE:
-            waiter.decided(msgspec.json.decode(message.raw, type=Notice))
+        if (notice := notice_in(message)) is not None:
+            waiter.decided(notice)
             return True
         if message.sender_id != waiter.target:
             return False
         waiter.replied(message)
         return True
+
+
+def notice_in(message: AgentMessage) -> Notice | None:
+    """Return the gateway's decision that a message carries, if it is one."""
+    if message.sender_id == GATEWAY and message.message_type == DECISION_TYPE:
+        return msgspec.json.decode(message.raw, type=Notice)
+    return None
+
+
+def refusal_of(notice: Notice) -> MessageRefused:
+    """Return a refusal as it is raised."""
+    return MessageRefused(
+        notice.decision, notice.reason, message_id=notice.message_id, retry_after=notice.retry_after
+    )

@@ -28,5 +28,5 @@ async def dispatch(agent: "Agent[Any]", handlers: dict[str, Handler], message: A
         try:
             payload = handler.model.load(message.raw, f"payload of {message.message_type}")
         except PayloadInvalid as error:
-            raise Unfit(error.what, error.problem) from error.__cause__
+            raise Unfit(error.what, error.problem) from None
     await getattr(agent, handler.method)(message, payload)

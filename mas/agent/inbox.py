@@ -1,4 +1,4 @@
-"""Read one instance's mail and see each message handled, counted, retried or given up.
+"""Read one instance's mail and hand each message to its attempts, as far ahead as they can be started.
 
 Two streams: the one all instances of the agent share, and the instance's own with answers to what it
 asked. Reads follow the ring and never block the shared connection. Answers are always read, requests
@@ -14,18 +14,17 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from redis.exceptions import ResponseError
 
-from mas.agent.answers import Answers
+from mas.agent.answers import Answers, notice_in, refusal_of
+from mas.agent.attempts import Attempts
 from mas.agent.backoff import backoff as pause
 from mas.agent.delivery import Delivery, open_delivery
-from mas.agent.dispatch import Unfit
 from mas.agent.outbox import Outbox
 from mas.agent.received import AgentMessage, SendReply
 from mas.agent.services import Services
 from mas.agent.settling import Settling
 from mas.agent.window import MOST, Window
-from mas.bus import ATTEMPT, backlog, ensure_group, reclaim
-from mas.control import FAILED_TYPE, Failed
-from mas.errors import IntegrityError, RedisUnavailable
+from mas.bus import backlog, ensure_group, reclaim
+from mas.errors import IntegrityError, MessageRefused, RedisUnavailable
 from mas.keys import AGENT_GROUP
 from mas.log import logger
 from mas.message import GATEWAY
@@ -35,7 +34,6 @@ log = logger(__name__)
 
 SWEEP = 8.0
 """Seconds after which an inbox looks although nothing rang: a ring may be lost."""
-_REASON_LENGTH = 300
 
 
 class Inbox:
@@ -52,13 +50,14 @@ class Inbox:
         outbox: Outbox,
         answers: Answers,
         handle: Callable[[AgentMessage], Awaitable[None]],
+        refused: Callable[[MessageRefused], None],
         send_reply: SendReply,
         *,
         concurrency: int,
     ) -> None:
         self._redis, self._clock, self._services = services.redis, services.clock, services
-        self._credential, self._outbox, self._answers = credential, outbox, answers
-        self._handle, self._send_reply, self._concurrency = handle, send_reply, concurrency
+        self._credential, self._answers, self._refused = credential, answers, refused
+        self._send_reply, self._concurrency = send_reply, concurrency
         self._me = str(credential.instance_id)
         agent = credential.agent_id
         self._shared = services.keys.stream(agent)
@@ -66,11 +65,10 @@ class Inbox:
         self._ring = services.keys.ring(agent)
         self._window = Window(concurrency)
         self._settling = Settling(self._redis, self._shared, self._me, services.delivery.lease)
+        self._attempts = Attempts(services, self._settling, outbox, handle, send_reply)
         self._queue: deque[tuple[Delivery, bool]] = deque()
         self._wake, self._work = anyio.Event(), anyio.Event()
         self._idle: anyio.Event | None = None
-        self._draining = anyio.Event()
-        self._one_at_a_time = anyio.Lock()
         self._rung, self._more, self._paused = True, False, False
         self._working, self._helper_due = 0, False
         self._backlog_after: bytes | None = b"-"
@@ -101,7 +99,7 @@ class Inbox:
         What was read and not begun stays pending: it is found again.
         """
         self._paused = True
-        self._draining.set()
+        self._attempts.stop()
         self._queue.clear()
         await self.quiet()
         self._settling.flush()
@@ -127,6 +125,8 @@ class Inbox:
     def beat(self, now: float) -> None:
         """Do what is due now and then; see `mas.agent.pulse`."""
         self._settling.renew(now)
+        if self._attempts.must_report(now):
+            self._wake.set()
         lease = self._services.delivery.lease
         if now >= self._next_sweep:
             # Staggered by identity, so that a thousand inboxes do not look in the same instant.
@@ -152,6 +152,7 @@ class Inbox:
                 # Whether the last settlements happened is unknown: look at everything this consumer holds.
                 self._backlog_after, self._rung = b"-", True
             await self._settling.repair()
+            await self._attempts.report()
             await self._read()
             await self._wait()
         except RedisUnavailable:
@@ -173,6 +174,7 @@ class Inbox:
             self._rung
             or (self._more and len(self._queue) <= self._window.size // 2 and not self._paused)
             or (self._reclaim_due and not self._paused)
+            or self._attempts.report_due
             or self._generation != self._redis.generation
         ):
             self._wake = anyio.Event()
@@ -183,7 +185,9 @@ class Inbox:
         if self._reclaim_due and not self._paused:
             self._reclaim_due = False
             idle = self._services.delivery.lease
-            if await reclaim(self._redis, self._shared, AGENT_GROUP, self._me, idle=idle):
+            taken = await reclaim(self._redis, self._shared, AGENT_GROUP, self._me, idle=idle)
+            if taken:
+                self._attempts.lapsed(taken)
                 self._backlog_after = b"-"
         room = 0 if self._paused else self._window.size - len(self._queue)
         if room > 0 and self._backlog_after is not None:
@@ -222,11 +226,19 @@ class Inbox:
             except IntegrityError as error:
                 log.critical("an answer was not sealed by a gateway; it is ignored", problem=str(error))
                 continue
-            message = AgentMessage(answer.message, "", self._send_reply)
-            if not self._answers.arrived(message):
-                log.debug("nobody waits for this answer any more", correlation=message.meta.correlation_id)
+            self._take_answer(answer)
         if settled:
             self._settling.settle_answers(self._own, settled)
+
+    def _take_answer(self, answer: Delivery) -> None:
+        message = AgentMessage(answer.message, "", self._send_reply)
+        if self._answers.arrived(message):
+            return
+        notice = notice_in(message)
+        if notice is None:
+            log.debug("nobody waits for this answer any more", correlation=message.meta.correlation_id)
+        elif not notice.decision.delivers:
+            self._refused(refusal_of(notice))
 
     def _open(self, entry: bytes, fields: list[bytes] | None, instance: str) -> Delivery | None:
         """Open an entry of the shared stream; settle what must not be handled."""
@@ -241,6 +253,10 @@ class Inbox:
             self._settling.done(entry)
             return None
         if not self._settling.hold(delivery, self._clock.monotonic()):
+            return None
+        if delivery.message.sender_id == GATEWAY:
+            self._take_answer(delivery)
+            self._settling.done(entry)
             return None
         return delivery
 
@@ -277,9 +293,9 @@ class Inbox:
                 self._working += 1
                 try:
                     if found_again:
-                        await self._process_again(delivery)
+                        await self._attempts.again(delivery)
                     else:
-                        await self._attempt(delivery, 1)
+                        await self._attempts.first(delivery)
                 finally:
                     self._working -= 1
                     if self._idle is not None and not self._working:
@@ -297,72 +313,3 @@ class Inbox:
 
     async def _help(self, tasks: TaskGroup) -> None:
         await self._worker(tasks, helper=True)
-
-    async def _process_again(self, delivery: Delivery) -> None:
-        # One of those found after a crash may have caused it: alone, it spends only its own attempts.
-        async with self._one_at_a_time:
-            starts = await self._count_start(delivery)
-            if starts > self._services.delivery.max_attempts:
-                await self._give_up(delivery, starts - 1, "its receivers died over it")
-            elif starts:
-                await self._attempt(delivery, starts)
-
-    async def _attempt(self, delivery: Delivery, attempt: int) -> None:
-        """Start the handler until it returns, its attempts are spent, or the entry is not ours any more."""
-        limits = self._services.delivery
-        if delivery.expires < self._clock.wall():
-            await self._give_up(delivery, attempt - 1, "it expired before it could be handled")
-            return
-        while True:
-            message = AgentMessage(delivery.message, delivery.permit, self._send_reply, attempt)
-            try:
-                await self._handle(message)
-            except Exception as error:
-                # One of the three borders where anything may be caught: the failure is the message's.
-                if isinstance(error, Unfit) or attempt >= limits.max_attempts:
-                    log.exception("a message is given up", delivery=repr(message))
-                    await self._give_up(delivery, attempt, _reason(error))
-                    return
-                log.warning("a handler failed; it is tried again", delivery=repr(message), exc_info=error)
-            else:
-                self._settling.done(delivery.entry)
-                return
-            delay = pause(attempt, first=limits.backoff_first, cap=limits.backoff_cap)
-            with anyio.move_on_after(delay):
-                await self._draining.wait()
-                return
-            attempt = await self._count_start(delivery)
-            if not attempt:
-                return
-
-    async def _count_start(self, delivery: Delivery) -> int:
-        """Count the start that is about to happen; 0 when somebody else owns the entry by now."""
-        while True:
-            try:
-                starts = await self._redis.run_script(
-                    ATTEMPT, [self._shared], [AGENT_GROUP, self._me, delivery.entry]
-                )
-            except RedisUnavailable:
-                await self._redis.connected()
-                continue
-            if not starts:
-                log.warning("a delivery was taken over by another instance", entry=delivery.entry.decode())
-                self._settling.release(delivery.entry)
-            return int(starts)
-
-    async def _give_up(self, delivery: Delivery, attempts: int, reason: str) -> None:
-        """Report the delivery to the gateway, which alone writes dead letters and takes it off the stream."""
-        failed = Failed(delivery.entry.decode(), attempts, reason[:_REASON_LENGTH])
-        while True:
-            try:
-                await self._outbox.submit(GATEWAY, FAILED_TYPE, failed)
-            except RedisUnavailable:
-                continue
-            return
-
-
-def _reason(error: Exception) -> str:
-    """Say what went wrong without what it went wrong over: a payload must not leave by an error's text."""
-    if isinstance(error, Unfit):
-        return str(error)
-    return f"the handler raised {type(error).__name__}"

@@ -55,7 +55,14 @@ class Life:
         handle = partial(dispatch, self.agent, handlers)
 
         self._inbox = Inbox(
-            services, held, self._outbox, self._answers, handle, self._reply, concurrency=concurrency
+            services,
+            held,
+            self._outbox,
+            self._answers,
+            handle,
+            self.agent.on_refused,
+            self._reply,
+            concurrency=concurrency,
         )
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:

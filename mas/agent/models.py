@@ -4,7 +4,8 @@ msgspec Structs, dataclasses, TypedDicts and plain types go through msgspec; att
 cattrs, which honours their validators; pydantic models through themselves, when they are used.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -40,7 +41,8 @@ class Model(Generic[T]):
             return self._load(raw)
         except Exception as error:
             # A model's own validators run here: whatever they raise says that the payload does not fit.
-            raise PayloadInvalid(what, f"does not fit {self.type.__name__}: {_told(error)}") from error
+            # Not chained: the library's own text shows the payload, and a traceback would print it.
+            raise PayloadInvalid(what, f"does not fit {self.type.__name__}: {_told(error)}") from None
 
 
 @lru_cache(maxsize=1024)
@@ -62,15 +64,29 @@ def _attrs_model(cls: Any) -> Model[Any]:
 
 
 def _told(error: BaseException) -> str:
-    """Return the innermost reasons of an error, without the values that caused them."""
+    """Return the innermost reasons of an error, never the values that caused them."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(_told(one) for one in error.exceptions)
     listed = getattr(error, "errors", None)
-    if callable(listed):  # pydantic: its own text shows the input
-        return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in listed())
-    if isinstance(error, msgspec.DecodeError):
-        return str(error)
-    return type(error).__name__
+    if callable(listed):  # pydantic: its own text shows the input, and a validator's text may
+        return "; ".join(_told_by_pydantic(one) for one in listed())
+    if isinstance(error, msgspec.DecodeError) and error.__cause__ is None:
+        return _told_by_msgspec(str(error))
+    return type(error.__cause__ or error).__name__
 
 
+def _told_by_msgspec(said: str) -> str:
+    return _unknown.sub("a field it does not know", _quoted.sub("a value", said))
+
+
+def _told_by_pydantic(error: Mapping[str, Any]) -> str:
+    # A key of the payload can be part of the place, or be all of it where no field was expected.
+    place = error["loc"][0] if error["loc"] and error["type"] != "extra_forbidden" else "it"
+    said = error["type"] if error["type"] in _VALIDATORS else error["msg"]
+    return f"{place}: {said}"
+
+
+_VALIDATORS = frozenset({"value_error", "assertion_error"})
+_quoted = re.compile(r"""['"].*['"]""", re.DOTALL)
+_unknown = re.compile(r"unknown field `.*`", re.DOTALL)
 _attrs = make_converter(forbid_extra_keys=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 
+from mas.agent.cause import caused
 from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.ids import AgentId, MessageId, new_message_id
@@ -69,7 +70,7 @@ class Outbox:
                 target,
                 message_type,
                 data,
-                meta or self._plain,
+                caused(meta or self._plain),
                 now,
                 message_id or new_message_id(),
             )

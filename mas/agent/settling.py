@@ -7,7 +7,7 @@ met again: what was done is remembered by its seal, so that no copy of it is han
 from redis.exceptions import RedisError
 
 from mas.agent.delivery import Delivery
-from mas.bus import RENEW, SETTLE
+from mas.bus import ATTEMPT, RENEW, SETTLE
 from mas.errors import RedisUnavailable
 from mas.keys import AGENT_GROUP
 from mas.redis import Redis, Reply
@@ -74,6 +74,11 @@ class Settling:
         self._done.append(entry)
         if len(self._done) >= _GROUP_SIZE:
             self.flush()
+
+    async def count_start(self, entry: bytes) -> int:
+        """Count a handler's start that is about to happen and return how many that makes; 0 if not ours."""
+        arguments: list[str | bytes] = [AGENT_GROUP, self._consumer, entry]
+        return int(await self._redis.run_script(ATTEMPT, [self._stream], arguments))
 
     def release(self, entry: bytes) -> None:
         """Forget an entry that is not ours any more."""

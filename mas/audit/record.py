@@ -62,8 +62,8 @@ class Counter:
         return number
 
     def give_back(self, numbers: Iterable[int]) -> None:
-        """Return numbers whose records were not written, so that the run keeps no hole."""
-        self._returned.extend(numbers)
+        """Return numbers whose records were not written, so that the run keeps no hole; 0 is none."""
+        self._returned.extend(number for number in numbers if number)
         self._returned.sort()
 
     def fields(self, record: AuditRecord) -> tuple[str, str, str, str]:

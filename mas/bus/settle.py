@@ -9,9 +9,13 @@ SETTLE = Script(
     "settle",
     # KEYS: stream.  ARGV: group, consumer, entry id...  Returns how many were ours.
     """
-    local ours = {}
+    local held, ours = {}, {}
+    -- A group is nearly always one stretch of the pending list, in order: one look instead of many.
+    for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[#ARGV], 500, ARGV[2])) do
+      held[entry[1]] = true
+    end
     for i = 3, #ARGV do
-      if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) == 1 then
+      if held[ARGV[i]] or #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) == 1 then
         ours[#ours + 1] = ARGV[i]
       end
     end

@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from mas import __version__
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OWN = frozenset({"--help", "-h", "--version"})
@@ -29,9 +27,9 @@ def main() -> None:
 
 
 @click.group(cls=_RunByDefault, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="mas %(version)s")
+@click.version_option(package_name="mas-runtime", message="mas %(version)s")
 def app() -> None:
-    """A secure multi-agent runtime: every message passes a gateway.
+    """Run agents that talk through a gateway, which authenticates, authorizes and audits.
 
     Without a command: run.
     """
@@ -102,7 +100,10 @@ def run(config: Path | None, only: tuple[str, ...], backend: str, log_level: str
 @click.option("--verbose", "-v", is_flag=True, help="Name every setting and where it comes from.")
 @_debug
 def check(config: Path | None, *, as_json: bool, verbose: bool, debug: bool) -> None:
-    """Validate the configuration and say what it holds; nothing is started."""
+    """Validate the configuration; start nothing.
+
+    Imports and makes the agents as a run would, and says what was found.
+    """
     from mas.cli.check import examine
     from mas.cli.complaint import told
     from mas.cli.report import show
@@ -115,7 +116,10 @@ def check(config: Path | None, *, as_json: bool, verbose: bool, debug: bool) -> 
 @_backend
 @_debug
 def demo(backend: str, *, debug: bool) -> None:
-    """Show a reply, a refusal, and a crash with its recovery; needs nothing installed."""
+    """Play a reply, a refusal and a crash.
+
+    Needs no Redis, no configuration and no key.
+    """
     from mas.cli import logs
     from mas.cli.complaint import told
     from mas.cli.demo import show_demo

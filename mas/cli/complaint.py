@@ -8,13 +8,12 @@ from pathlib import Path
 
 import click
 
-import mas
 from mas.cli.exits import exit_code
 from mas.cli.printable import printable
 from mas.errors import ConfigurationError, MasError
 from mas.supervision.tree import brief
 
-_OURS = str(Path(mas.__file__).parent)
+_OURS = str(Path(__file__).parents[1])
 
 
 @contextmanager

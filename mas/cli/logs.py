@@ -26,14 +26,14 @@ def configure(level: str, *, stream: TextIO | None = None) -> None:
     """
     stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_for_people(stream) if stream.isatty() else _for_programs())
+    handler.setFormatter(_for_people() if stream.isatty() else _for_programs())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
 
 
-def _for_people(stream: TextIO) -> logging.Formatter:
+def _for_people() -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_SHARED, structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)],
         processors=[
@@ -51,6 +51,7 @@ def _for_programs() -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
+            what_and_when_first,
             structlog.processors.JSONRenderer(serializer=json.dumps, default=repr),
         ],
     )
@@ -63,8 +64,12 @@ def one_line(_: Any, __: str, event: EventDict) -> EventDict:
     }
 
 
+def what_and_when_first(_: Any, __: str, event: EventDict) -> EventDict:
+    """Begin each object with what all of them have."""
+    return {name: event[name] for name in ("timestamp", "level", "logger", "message")} | event
+
+
 def _indented(stream: TextIO, exc_info: ExcInfo) -> None:
     """Write a traceback in which no line can pass for an event."""
     for block in traceback.format_exception(*exc_info):
-        for line in block.splitlines():
-            stream.write(f"\n    | {printable(line)}")
+        stream.writelines(f"\n    | {printable(line)}" for line in block.splitlines())

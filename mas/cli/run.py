@@ -8,6 +8,7 @@ from typing import cast
 
 import anyio
 import attrs
+from anyio.abc import TaskStatus
 
 from mas.cli.overrun import OverrunWatch
 from mas.cli.signals import Signals, Word, caught
@@ -52,14 +53,15 @@ async def _serve(system: System, signals: Signals, config: Path | None) -> None:
         raise failure
 
 
-class _Ready:
+class _Ready(TaskStatus[None]):
     """Says so when the system is."""
 
     def __init__(self, system: System) -> None:
         self._system, self._began = system, time.monotonic()
 
-    def started(self, _: None = None) -> None:
+    def started(self, value: None = None) -> None:
         """Log what runs, and where."""
+        del value
         system = self._system
         log.info(
             "ready",
@@ -98,8 +100,8 @@ async def _reload(system: System, config: Path | None) -> None:
         log.error("not reloaded; what was in force stays", problem=str(error))  # noqa: TRY400 - told plainly
         return
     log.info("permissions reloaded", changed=changed)
-    same = {"permissions": system.settings.permissions, "warnings": system.settings.warnings}
-    if attrs.evolve(newer, **same) != system.settings:
+    old = system.settings
+    if attrs.evolve(newer, permissions=old.permissions, warnings=old.warnings) != old:
         log.warning("other settings have changed too; they wait for a restart")
 
 

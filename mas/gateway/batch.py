@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from mas.audit import Counter
 from mas.decision import Decision
 from mas.directory import Sender
-from mas.gateway.commit import Bucket, Change, Commit, Token
+from mas.gateway.change import Bucket, Change, Commit, Token
 from mas.gateway.control import control
 from mas.gateway.pipeline import decide
 from mas.gateway.snapshot import Snapshot
@@ -52,6 +52,7 @@ class Batch:
     def commit(self, snapshot: Snapshot) -> Commit:
         """Return what the script is given."""
         keys, settings = snapshot.keys, snapshot.settings
+        breaker = settings.circuit_breaker
         return Commit(
             keys.policy,
             snapshot.mirror.fence,
@@ -59,6 +60,15 @@ class Batch:
             int(settings.delivery.ingress_retention + 2 * settings.message_signing.max_drift),
             int(settings.delivery.seal_lifetime),
             settings.delivery.max_backlog,
+            settings.limits.max_chain,
+            (
+                breaker.failure_threshold,
+                breaker.failure_share,
+                breaker.window,
+                breaker.timeout,
+                breaker.probes,
+            ),
+            keys.system,
             keys.audit_messages,
             keys.dead_letters,
             self.tokens,

@@ -10,9 +10,9 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from mas.bus import value_of
-from mas.control import DISCOVER_TYPE, FAILED_TYPE, Discover, Failed, Peer
+from mas.control import DISCOVER_TYPE, FAILED_TYPE, OUTCOMES_TYPE, Discover, Failed, Handled, Peer
 from mas.decision import Decision
-from mas.gateway.commit import Change, Removal
+from mas.gateway.change import Change, Removal
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
@@ -32,6 +32,9 @@ async def control(
     try:
         if message.message_type == FAILED_TYPE:
             return await _bury(submission, message, snapshot, scribe, redis)
+        if message.message_type == OUTCOMES_TYPE:
+            fared = msgspec.json.decode(message.data, type=Handled)
+            return scribe.outcomes(submission, max(0, fared.failed), max(0, fared.handled))
         if message.message_type == DISCOVER_TYPE:
             return await _discover(submission, message, snapshot, scribe)
     except (msgspec.DecodeError, ResponseError):

@@ -15,13 +15,14 @@ from redis.exceptions import ResponseError
 from mas.audit import Counter
 from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
-from mas.decision import Decision
 from mas.directory import Mirror
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
-from mas.gateway.commit import COMMIT, STALE_POLICY, Outcome, pack
+from mas.gateway.change import STALE_POLICY, Outcome, pack
+from mas.gateway.commit import COMMIT
 from mas.gateway.lease import Name
 from mas.gateway.rates import buckets_for
+from mas.gateway.refusals import refusal_for
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages import stages_for
 from mas.gateway.submission import Submission
@@ -38,13 +39,6 @@ log = logger(__name__)
 
 BLOCK = 0.5
 """Seconds a read waits for mail; also how late a takeover is noticed."""
-_REFUSALS = {
-    Outcome.TOKEN_INVALID: Verdict(Decision.AUTH_FAILED, "the token has expired or was revoked", "commit"),
-    Outcome.REPLAYED: Verdict(Decision.REPLAYED, "this sequence number was committed before", "commit"),
-    Outcome.ANSWERED: Verdict(Decision.REPLAYED, "the request has its answer already", "commit"),
-    Outcome.BACKLOG_FULL: Verdict(Decision.BACKLOG_FULL, "too much mail waits for the target", "commit"),
-    Outcome.UNDELIVERABLE: Verdict(Decision.TARGET_UNKNOWN, "the target's key holds no stream", "commit"),
-}
 
 
 class Gateway:
@@ -176,19 +170,17 @@ class Gateway:
             outcomes = await self._run_commit(batch)
         if not any(outcomes):
             return
+        self._counter.give_back(
+            count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
+        )
         refused = []
-        undone = [i for i, outcome in enumerate(outcomes) if outcome != Outcome.DONE]
-        self._counter.give_back(batch.counts[i] for i in undone)
-        for i in undone:
-            submission, outcome = batch.submissions[i], outcomes[i]
-            if outcome >= Outcome.RATE_LIMITED:
-                wait = (outcome - Outcome.RATE_LIMITED) / 1000
-                refused.append((submission, Verdict(Decision.RATE_LIMITED, "over its rate", "commit", wait)))
-            elif outcome != Outcome.FENCED:
-                refused.append((submission, _REFUSALS[Outcome(outcome)]))
-                if outcome == Outcome.TOKEN_INVALID:
-                    submission.proven = False
-                    self._mirror.forget_sender(submission.agent, submission.instance)
+        for submission, outcome in zip(batch.submissions, outcomes, strict=True):
+            if (refusal := refusal_for(outcome)) is None:
+                continue
+            refused.append((submission, refusal))
+            if outcome == Outcome.TOKEN_INVALID:
+                submission.proven = False
+                self._mirror.forget_sender(submission.agent, submission.instance)
         if refused:
             await self._conclude_refusals(refused)
 
@@ -205,9 +197,9 @@ class Gateway:
             )
             # Of two copies that were refused together, the second met the mark of the first.
             refused = [
-                (submission, _REFUSALS[Outcome.REPLAYED])
+                (submission, refusal)
                 for submission, outcome in zip(batch.submissions, outcomes, strict=True)
-                if outcome == Outcome.REPLAYED
+                if (refusal := refusal_for(outcome)) is not None
             ]
 
     async def _run_commit(self, batch: Batch) -> Any:

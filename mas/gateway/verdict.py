@@ -13,6 +13,8 @@ class Verdict(NamedTuple):
     stage: str = ""
     retry_after: float | None = None
     """Seconds, where it is known."""
+    tell_target: bool = False
+    """Whether the target is told as well: it is the other half of the loop that is cut."""
 
 
 ALLOWED = Verdict(Decision.ALLOWED)

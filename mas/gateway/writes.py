@@ -3,7 +3,6 @@
 Pure: a submission and a verdict go in, a change comes out.
 """
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from mas.audit import AuditRecord, Counter
 from mas.control import ANSWER_TYPE, DECISION_TYPE, Notice
 from mas.decision import Decision
-from mas.gateway.commit import NO_MARK, Change, Mark, Removal, Write
+from mas.gateway.change import NO_MARK, Change, Mark, Outcomes, Removal, Ring, Write
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
@@ -19,6 +18,7 @@ from mas.ids import AgentId, InstanceId, MessageId, new_message_id
 from mas.keys import Keys
 from mas.message import GATEWAY, Message, Meta, encode
 from mas.trust import Keyring, Permit, protect, seal
+from mas.trust.mac import mac
 
 _UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
 
@@ -53,6 +53,8 @@ class Scribe:
         self._policy = snapshot.mirror.policy.version
         self._expires = int(snapshot.now + snapshot.settings.delivery.seal_lifetime)
         self._now = snapshot.now
+        self._agents = snapshot.mirror.agents
+        self._circuits = snapshot.settings.features.circuit_breaker
         self._marks = snapshot.settings.features.message_signing
 
     def allow(self, submission: Submission, message: Message) -> Change:
@@ -86,22 +88,24 @@ class Scribe:
             mark=self._mark(submission),
             answered=answered,
             target=capped,
-            ring=self._keys.ring(target),
-            ring_for=instance,
+            circuit=self._keys.circuit(target) if capped and self._circuits else "",
+            chain=self._keys.chain(meta.root_id) if meta.root_id is not None and capped else "",
+            rings=(Ring(self._keys.ring(target), instance),),
         )
 
     def refuse(self, submission: Submission, verdict: Verdict) -> Change:
         """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""
         message = submission.message
         writes = [self.record(submission, verdict), self._refused_letter(submission, verdict)]
-        ring = ring_for = ""
+        rings: tuple[Ring, ...] = ()
         if submission.proven and message is not None and verdict.decision.notifies:
             writes.append(self._notice(submission, message, verdict))
-            ring, ring_for = self._keys.ring(submission.agent), submission.instance
+            rings = (Ring(self._keys.ring(submission.agent), submission.instance),)
+            if verdict.tell_target and message.target_id in self._agents:
+                writes.append(self._notice_to_target(submission, message, verdict))
+                rings += (Ring(self._keys.ring(message.target_id)),)
         mark = NO_MARK if verdict.decision is Decision.REPLAYED else self._mark(submission)
-        return Change(
-            submission.stream, submission.entry_id, tuple(writes), mark=mark, ring=ring, ring_for=ring_for
-        )
+        return Change(submission.stream, submission.entry_id, tuple(writes), mark=mark, rings=rings)
 
     def answer(self, submission: Submission, message: Message, data: Any) -> Change:
         """Answer a question to the gateway itself."""
@@ -114,8 +118,19 @@ class Scribe:
                 self.record(submission, Verdict(Decision.ALLOWED)),
             ),
             mark=self._mark(submission),
-            ring=self._keys.ring(agent),
-            ring_for=instance,
+            rings=(Ring(self._keys.ring(agent), instance),),
+        )
+
+    def outcomes(self, submission: Submission, failed: int, handled: int) -> Change:
+        """Feed a receiver's circuit with how its handlers fared; no message, hence no record."""
+        self.count = 0
+        circuit = self._keys.circuit(submission.agent) if self._circuits else ""
+        return Change(
+            submission.stream,
+            submission.entry_id,
+            (),
+            mark=self._mark(submission),
+            outcomes=Outcomes(circuit, failed, handled),
         )
 
     def bury(
@@ -129,22 +144,21 @@ class Scribe:
         """Take a delivery that its receiver gave up off its stream, and tell who asked."""
         verdict = Verdict(letter.decision, letter.reason, "delivery")
         writes = [self.record(submission, verdict, message, envelope), self._letter(letter)]
-        ring = ring_for = ""
+        rings: tuple[Ring, ...] = ()
         if message.meta.correlation_id is not None or message.meta.confirm:
             notice = Notice(message.message_id, verdict.decision, verdict.reason)
             sender, instance = message.sender_id, message.meta.sender_instance_id
             writes.append(
                 self.word(sender, instance, submission.entry_id, DECISION_TYPE, notice, message.message_id)
             )
-            ring, ring_for = self._keys.ring(sender), instance
+            rings = (Ring(self._keys.ring(sender), instance),)
         return Change(
             submission.stream,
             submission.entry_id,
             tuple(writes),
             mark=self._mark(submission),
             removal=removal,
-            ring=ring,
-            ring_for=ring_for,
+            rings=rings,
         )
 
     def word(
@@ -156,10 +170,10 @@ class Scribe:
         data: Any,
         correlation: MessageId,
     ) -> Write:
-        """Write from the gateway to one instance, about one of its messages."""
+        """Write from the gateway to an agent, about one of its messages; no instance means any of them."""
         meta = Meta(InstanceId("0"), correlation_id=correlation, is_reply=True)
         told = Message(GATEWAY, agent, kind, data, meta, self._now, new_message_id())
-        stream = self._keys.instance_stream(agent, instance)
+        stream = self._keys.instance_stream(agent, instance) if instance else self._keys.stream(agent)
         return self._delivery(stream, agent, instance, ingress, "", encode(told))
 
     def _letter(self, letter: DeadLetter) -> Write:
@@ -173,6 +187,17 @@ class Scribe:
         return self.word(
             submission.agent,
             submission.instance,
+            submission.entry_id,
+            DECISION_TYPE,
+            notice,
+            message.message_id,
+        )
+
+    def _notice_to_target(self, submission: Submission, message: Message, verdict: Verdict) -> Write:
+        notice = Notice(message.message_id, verdict.decision, verdict.reason)
+        return self.word(
+            message.target_id,
+            InstanceId(""),
             submission.entry_id,
             DECISION_TYPE,
             notice,
@@ -199,7 +224,7 @@ class Scribe:
         return Mark.of(key, submission.sequence)
 
     def _digest(self, envelope: bytes) -> str:
-        return hashlib.blake2b(envelope, key=self._keyring.digest, digest_size=16).hexdigest()
+        return mac(self._keyring.digest, envelope)[:32]
 
     def record(
         self,

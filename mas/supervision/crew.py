@@ -156,7 +156,6 @@ class Crew:
 
     def _retire(self, slot: Slot, state: State) -> None:
         slot.state = state
-        slot.wanted = slot.wanted and not slot.temporary
         if self.plan.strategy is Strategy.POOL:
             self.forget(slot)
 

@@ -8,6 +8,7 @@ from anyio.abc import TaskStatus
 
 from mas.errors import SupervisionError
 from mas.supervision.crew import Crew
+from mas.supervision.life import alone
 from mas.supervision.nested import Line
 from mas.supervision.plan import Plan
 from mas.supervision.strategy import Strategy
@@ -44,7 +45,7 @@ class Keeper:
                 finally:
                     self.close()
         except BaseExceptionGroup as group:
-            fault = _alone(group)
+            fault = alone(group)
         finally:
             self.state = State.STOPPED if self.crew.failure is None else State.FAILED
         if fault is not None:
@@ -109,6 +110,9 @@ class Keeper:
 
     async def _stop_all(self) -> None:
         slots = list(self.crew.slots.values())[::-1]
+        for slot in slots:
+            if slot.state.awaits_start:
+                slot.state = State.FAILED if slot.state is State.BACKOFF else State.STOPPED
         for slot in slots if self._pool else ():
             if slot.life is not None:
                 slot.life.stop(now=self.crew.hurried)
@@ -133,12 +137,6 @@ class _Order:
             self.error = error
         finally:
             self.finished.set()
-
-
-def _alone(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 _ACCEPTING = frozenset({State.STARTING, State.RUNNING})

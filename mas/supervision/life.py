@@ -43,7 +43,7 @@ class Life:
         self.stopping = False
         self.overran = False
         self.ending = Ending.CANCELLED
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.settled = anyio.Event()
         """Set once it is ready, or over."""
         self.over = anyio.Event()
@@ -97,7 +97,7 @@ class Life:
                 await self._child.entry(task_status=self)
                 self.ending = Ending.RETURNED
         except Exception as error:
-            self.ending, self.error = Ending.RAISED, error
+            self.ending, self.error = Ending.RAISED, alone(error)
         except BaseException as error:
             if not self._cancelled_by_a_stranger(error):
                 self.stopping = True
@@ -147,3 +147,10 @@ class Life:
             self._on_end(self)
             self.settled.set()
             self.over.set()
+
+
+def alone(error: BaseException) -> BaseException:
+    """Return what was raised, without the task groups around it in which nothing else failed."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

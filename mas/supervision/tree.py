@@ -81,7 +81,7 @@ class Snapshot:
         """Return the one with that path, if there is one."""
         return next((node for node in self.walk() if node.path == path), None)
 
-    def count(self, *states: State) -> int:
+    def count(self, *states: str) -> int:
         """Return how many below it are in one of the states."""
         return sum(node.state in states for node in self.walk() if node is not self)
 

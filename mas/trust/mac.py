@@ -5,8 +5,17 @@ joined by NUL, which none but the last can contain.
 """
 
 import hashlib
+from functools import lru_cache
 
 
 def mac(key: bytes, data: bytes) -> str:
     """Return the MAC as hex."""
-    return hashlib.blake2b(data, key=key, digest_size=32).hexdigest()
+    state = _keyed(key).copy()
+    state.update(data)
+    return state.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _keyed(key: bytes) -> "hashlib.blake2b":
+    """Return the state after the key: taking it in costs as much as a short message does."""
+    return hashlib.blake2b(key=key, digest_size=32)

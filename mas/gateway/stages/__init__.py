@@ -9,6 +9,7 @@ from typing import Protocol
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages.authenticate import authenticate
 from mas.gateway.stages.authorize import authorize
+from mas.gateway.stages.hops import hops
 from mas.gateway.stages.lifetime import lifetime
 from mas.gateway.stages.shape import shape
 from mas.gateway.stages.signature import signature, take_at_word
@@ -27,7 +28,7 @@ class Stage(Protocol):
         ...
 
 
-ORDER: tuple[Stage, ...] = (shape, authenticate, signature, lifetime, authorize)
+ORDER: tuple[Stage, ...] = (shape, authenticate, signature, lifetime, authorize, hops)
 
 
 def stages_for(features: FeatureSettings) -> tuple[Stage, ...]:

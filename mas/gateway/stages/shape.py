@@ -56,9 +56,12 @@ def shape(submission: Submission, snapshot: Snapshot) -> Verdict | None:
         or (kind.startswith(RESERVED) and message.target_id != GATEWAY)
     ):
         return _malformed("its message type is not valid or is reserved")
-    correlation = message.meta.correlation_id
-    if not _is_reference(message.message_id) or not (correlation is None or _is_reference(correlation)):
-        return _malformed("its message or correlation id is not valid")
+    meta = message.meta
+    for reference in (message.message_id, meta.correlation_id, meta.root_id):
+        if reference is not None and not _is_reference(reference):
+            return _malformed("its message, correlation or root id is not valid")
+    if meta.depth < 0 or (meta.depth == 0) is not (meta.root_id is None):
+        return _malformed("its depth does not fit its root")
     submission.message = message
     return None
 
@@ -69,7 +72,7 @@ def _type_is_valid(kind: str) -> bool:
 
 
 def _is_reference(text: str) -> bool:
-    """Say whether a message or correlation id is short and plain; it never becomes part of a key."""
+    """Say whether a message or correlation id is short and plain; no separator of a key is in it."""
     return len(text) <= LONGEST and text.isalnum() and text.isascii()
 
 

@@ -6,6 +6,7 @@ from attrs import Factory, frozen
 
 from mas.settings.fields import Within, by_type
 from mas.settings.gateway.audit import AuditSettings
+from mas.settings.gateway.circuit_breaker import CircuitSettings
 from mas.settings.gateway.delivery import DeliverySettings
 from mas.settings.gateway.features import FeatureSettings
 from mas.settings.gateway.limits import LimitSettings
@@ -16,6 +17,7 @@ from mas.settings.gateway.redis import RedisSettings
 __all__ = [
     "OBSOLETE",
     "AuditSettings",
+    "CircuitSettings",
     "DeliverySettings",
     "FeatureSettings",
     "GatewaySettings",
@@ -40,6 +42,7 @@ class GatewaySettings:
     redis: RedisSettings = Factory(RedisSettings)
     features: FeatureSettings = Factory(FeatureSettings)
     rate_limit: RateLimitSettings = Factory(RateLimitSettings)
+    circuit_breaker: CircuitSettings = Factory(CircuitSettings)
     message_signing: SigningSettings = Factory(SigningSettings)
     delivery: DeliverySettings = Factory(DeliverySettings)
     limits: LimitSettings = Factory(LimitSettings)

@@ -20,5 +20,11 @@ class LimitSettings:
     max_keys: Annotated[int, Within(16, 1_000_000, "keys")] = 10_000
     """Keys of all objects together."""
 
+    max_hops: Annotated[int, Within(1, 1_000_000, "hops")] = 256
+    """How deep a message may stand in the chain of messages that caused it."""
+
+    max_chain: Annotated[int, Within(1, 1_000_000_000, "messages")] = 10_000
+    """Messages that one message may cause, all in all, within an hour."""
+
     max_digits: Annotated[int, Within(20, 4300, "digits")] = 128
     """Digits of one number."""

@@ -1,0 +1,151 @@
+"""What one decision does, as data: the gateway fills it in, the commit script carries it out.
+
+Everything is text or a number, for Lua's unpacker does not know MessagePack's binary type; and no None,
+for a Lua table ends there.
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+from mas.keys import REPLAY_BLOCK
+
+
+class Outcome(IntEnum):
+    """What became of one change. From `RATE_LIMITED` on, the excess over it is the wait in milliseconds."""
+
+    DONE = 0
+    FENCED = 1
+    """Somebody else committed it."""
+    TOKEN_INVALID = 2
+    REPLAYED = 3
+    ANSWERED = 4
+    BACKLOG_FULL = 5
+    UNDELIVERABLE = 6
+    """The target's key holds something that is no stream."""
+    CHAIN_SPENT = 7
+    RATE_LIMITED = 1_000
+    CIRCUIT_OPEN = 1_000_000_000
+
+
+STALE_POLICY = -1
+"""The whole batch was left alone: the policy changed."""
+
+
+class Mark(msgspec.Struct, array_like=True, frozen=True):
+    """A bit that may be set once; no key means nothing to mark."""
+
+    key: str = ""
+    bit: int = 0
+
+    @classmethod
+    def of(cls, key: str, sequence: int) -> "Mark":
+        """Place a sequence number's mark in its block."""
+        return cls(key, sequence % REPLAY_BLOCK)
+
+
+NO_MARK = Mark()
+
+
+class Write(msgspec.Struct, array_like=True, frozen=True):
+    """One entry to append, names and values in turn."""
+
+    stream: str
+    fields: tuple[str, ...]
+
+
+class Removal(msgspec.Struct, array_like=True, frozen=True):
+    """A delivery to take off its stream, if this consumer still owns it; no stream means none."""
+
+    stream: str = ""
+    group: str = ""
+    consumer: str = ""
+    entry: str = ""
+
+
+NO_REMOVAL = Removal()
+
+
+class Ring(msgspec.Struct, array_like=True, frozen=True):
+    """Whom to tell of new mail."""
+
+    channel: str
+    instance: str = ""
+    """Empty when any instance may take it."""
+
+
+class Outcomes(msgspec.Struct, array_like=True, frozen=True):
+    """How a receiver's handlers fared since its last report; no circuit means no report."""
+
+    circuit: str = ""
+    failed: int = 0
+    handled: int = 0
+
+
+NO_OUTCOMES = Outcomes()
+
+
+class Change(msgspec.Struct, array_like=True):
+    """All that one decision does."""
+
+    ingress: str
+    entry: str
+    writes: tuple[Write, ...]
+    token: int = 0
+    """Which of the commit's tokens must be valid, counted from 1; 0 for a sender that proved nothing."""
+    bucket: int = 0
+    """Which of the commit's buckets pays, counted from 1; 0 for none."""
+    mark: Mark = NO_MARK
+    answered: Mark = NO_MARK
+    target: str = ""
+    """The stream whose backlog is capped; empty for none."""
+    circuit: str = ""
+    """The target's circuit, which must let it through; empty for none."""
+    chain: str = ""
+    """The causal chain that pays for it; empty for none."""
+    outcomes: Outcomes = NO_OUTCOMES
+    """What the sender reports of its own handlers."""
+    removal: Removal = NO_REMOVAL
+    rings: tuple[Ring, ...] = ()
+
+
+class Token(msgspec.Struct, array_like=True, frozen=True):
+    """A token hash that must still stand."""
+
+    key: str
+    expected: str
+
+
+class Bucket(msgspec.Struct, array_like=True, frozen=True):
+    """A sender's token buckets: (name, capacity in messages, refill in messages a second) each."""
+
+    key: str
+    limits: tuple[tuple[str, float, float], ...]
+
+
+class Commit(msgspec.Struct, array_like=True):
+    """What one call of the script is given."""
+
+    policy_key: str
+    policy_version: str
+    group: str
+    mark_seconds: int
+    """How long replay marks are kept."""
+    permit_seconds: int
+    """How long the marks of used permits are kept."""
+    max_backlog: int
+    chain_messages: int
+    """Messages that one causal chain may hold."""
+    circuit: tuple[int, float, float, float, int]
+    """Failures, their share, and seconds they are counted over; seconds it stays open; probes."""
+    system: str
+    """The channel on which a circuit's change is told."""
+    audit: str
+    dead_letters: str
+    tokens: list[Token]
+    buckets: list[Bucket]
+    changes: list[Change]
+
+
+pack = msgspec.msgpack.Encoder().encode
+"""Encode a commit as the script's one argument."""

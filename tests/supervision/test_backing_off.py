@@ -1,0 +1,83 @@
+"""Delays between restarts, and when they are forgotten."""
+
+from mas.supervision import Backoff, Budget, Restart
+from mas.supervision.events import Restarting
+from tests.supervision.stage import states
+
+PATIENT = Budget(1000)
+
+
+def _delays(stage):
+    return [event.delay for event in stage.events if isinstance(event, Restarting)]
+
+
+async def test_the_delay_doubles_while_a_child_keeps_failing(stage):
+    backoff = Backoff(first=1.0, cap=5.0, healthy_after=60.0)
+    supervisor = stage.supervisor("a", budget=PATIENT, backoff=backoff)
+    async with stage.open(supervisor):
+        for _ in range(5):
+            stage["a"].crash()
+            await stage.clock.advance(5)
+    assert _delays(stage) == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+async def test_a_healthy_stretch_forgets_the_failures(stage):
+    backoff = Backoff(first=1.0, cap=50.0, healthy_after=60.0)
+    supervisor = stage.supervisor("a", budget=PATIENT, backoff=backoff)
+    async with stage.open(supervisor):
+        for healthy in (10, 59, 65, 10):
+            stage["a"].crash()
+            await stage.clock.advance(healthy)
+            assert states(supervisor.tree()) == "a:running"
+        stage["a"].crash()
+        await stage.clock.settle()
+    assert _delays(stage) == [1.0, 2.0, 4.0, 1.0, 2.0]
+
+
+async def test_each_child_has_its_own_delay(stage):
+    own = stage.child("b", backoff=Backoff(first=7.0))
+    supervisor = stage.supervisor("a", own, budget=PATIENT)
+    async with stage.open(supervisor):
+        stage["a"].crash()
+        await stage.clock.settle()
+        stage["b"].crash()
+        await stage.clock.settle()
+    assert _delays(stage) == [0.1, 7.0]
+
+
+async def test_a_failed_start_is_no_healthy_stretch(stage):
+    supervisor = stage.supervisor("a", budget=PATIENT, backoff=Backoff(first=1.0, healthy_after=0.5))
+    async with stage.open(supervisor):
+        await stage.clock.advance(10)
+        stage["a"].fails_to_start = [OSError("1"), OSError("2")]
+        stage["a"].crash()
+        await stage.clock.advance(10)
+    assert _delays(stage) == [1.0, 2.0, 4.0]
+
+
+async def test_a_start_on_request_forgets_the_failures(stage):
+    supervisor = stage.supervisor("a", budget=PATIENT, backoff=Backoff(first=1.0))
+    async with stage.open(supervisor):
+        stage["a"].crash()
+        await stage.clock.advance(1)
+        await supervisor.restart("a")
+        stage["a"].crash()
+        await stage.clock.advance(1)
+    assert _delays(stage) == [1.0, 1.0]
+
+
+async def test_a_permanent_child_that_returns_is_restarted_and_one_that_is_transient_is_not(stage):
+    supervisor = stage.supervisor("p", stage.child("t", restart=Restart.TRANSIENT))
+    async with stage.open(supervisor):
+        stage["p"].leave()
+        stage["t"].leave()
+        await stage.clock.advance(1)
+        assert states(supervisor.tree()) == "p:running t:finished"
+
+
+async def test_a_transient_child_that_fails_is_restarted(stage):
+    supervisor = stage.supervisor(stage.child("t", restart=Restart.TRANSIENT))
+    async with stage.open(supervisor):
+        stage["t"].crash()
+        await stage.clock.advance(1)
+        assert states(supervisor.tree()) == "t:running"

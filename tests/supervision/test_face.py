@@ -1,0 +1,46 @@
+"""The package's face, and that it could ship alone."""
+
+import ast
+import doctest
+from pathlib import Path
+
+import pytest
+
+import mas.supervision
+
+FILES = sorted(Path(mas.supervision.__file__).parent.glob("*.py"))
+
+
+def test_what_is_exported_is_sorted_and_exact():
+    face = mas.supervision
+    public = {
+        name
+        for name, value in vars(face).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith("mas.supervision.")
+    }
+    assert face.__all__ == sorted(face.__all__)
+    assert set(face.__all__) == public
+
+
+def test_its_docstring_runs_as_written():
+    result = doctest.testmod(mas.supervision)
+    assert (result.attempted, result.failed) == (5, 0)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_module_imports_only_what_the_package_may(file):
+    allowed = {"anyio", "mas.errors", "mas.clock"}
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names:
+            if name.split(".")[0] in {"mas", "trio", "asyncio", "attrs", "msgspec"}:
+                assert name in allowed or name.startswith("mas.supervision"), name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_module_stays_small(file):
+    assert len(file.read_text().splitlines()) <= 400

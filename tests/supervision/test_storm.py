@@ -1,0 +1,149 @@
+"""Many children, many failures: the time stays in proportion, and the counts stay true."""
+
+import logging
+import sys
+import time
+from types import FrameType
+
+import anyio
+import pytest
+
+from mas.errors import RestartsExhausted
+from mas.supervision import Backoff, Budget, Child, Restart, Strategy, Supervisor
+from mas.supervision.events import Failed, GaveUp, Restarting, Started
+from tests.supervision.stage import NO_DELAY
+
+MANY = 1_000
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog):
+    caplog.set_level(logging.CRITICAL, "mas.supervision")
+
+
+class Crasher:
+    """A child that crashes a number of times, as soon as it is ready, and then stays."""
+
+    def __init__(self, times: float) -> None:
+        self.times = times
+        self.starts = 0
+        self.deepest = 0
+
+    async def run(self, *, task_status):
+        self.starts += 1
+        self.deepest = max(self.deepest, _depth())
+        task_status.started()
+        await anyio.lowlevel.checkpoint()
+        if self.starts <= self.times:
+            raise ValueError
+        await anyio.sleep_forever()
+
+
+async def test_a_storm_of_crashing_children_within_the_budget_ends_with_all_of_them_up(stage):
+    crashers = [Crasher(3) for _ in range(MANY)]
+    children = [Child(str(number), crasher) for number, crasher in enumerate(crashers)]
+    supervisor = stage.supervisor(*children, budget=Budget(3 * MANY, within=1e9))
+    async with stage.open(supervisor):
+        await stage.clock.advance(10)
+        tree = supervisor.tree()
+        assert tree.count("running") == MANY
+        assert {child.restarts for child in tree.children} == {3}
+        assert {crasher.starts for crasher in crashers} == {4}
+        assert len(stage.told(Restarting)) == len(stage.told(Failed)) == 3 * MANY
+        assert len(stage.told(Started)) == 4 * MANY
+    assert stage.outcome is None
+
+
+async def test_a_storm_beyond_the_budget_ends_with_all_of_them_down(stage):
+    crashers = [Crasher(float("inf")) for _ in range(MANY)]
+    children = [Child(str(number), crasher) for number, crasher in enumerate(crashers)]
+    allowed = 2 * MANY + 500
+    supervisor = stage.supervisor(*children, budget=Budget(allowed, within=1e9), backoff=NO_DELAY)
+    async with stage.open(supervisor):
+        await stage.clock.advance(1)
+        assert stage.ended
+    assert isinstance(stage.outcome, RestartsExhausted)
+    assert len(stage.told(Restarting)) == allowed
+    assert supervisor.tree().count("running", "starting", "backoff", "restarting", "stopping") == 0
+
+
+async def test_a_storm_of_children_with_budgets_of_their_own_ends_with_each_given_up(stage):
+    children = [
+        Child(str(number), Crasher(float("inf")), budget=Budget(2, within=1e9)) for number in range(MANY)
+    ]
+    supervisor = stage.supervisor("calm", *children, budget=Budget(0))
+    async with stage.open(supervisor):
+        await stage.clock.advance(10)
+        tree = supervisor.tree()
+        assert tree.count("failed") == len(stage.told(GaveUp)) == MANY
+        assert {child.restarts for child in tree.children[1:]} == {2}
+        assert stage["calm"].starts == 1
+
+
+async def test_ten_thousand_restarts_of_one_child_do_not_deepen_the_stack(stage):
+    crasher = Crasher(10_000)
+    supervisor = stage.supervisor(Child("c", crasher), budget=Budget(10_000, within=1e9), backoff=NO_DELAY)
+    with anyio.fail_after(60):
+        async with stage.open(supervisor):
+            while crasher.starts <= 10_000:
+                await anyio.lowlevel.checkpoint()
+    shallow = Crasher(0)
+    async with stage.open(stage.supervisor(Child("c", shallow))):
+        pass
+    assert crasher.deepest <= shallow.deepest + 2
+
+
+async def test_a_pool_through_which_thousands_pass_keeps_none_of_them(stage):
+    pool = stage.supervisor(strategy=Strategy.POOL)
+
+    async def brief(*, task_status):
+        task_status.started()
+
+    async with stage.open(pool):
+        for number in range(2 * MANY):
+            await pool.add_child(Child(str(number), brief, restart=Restart.TEMPORARY))
+        await stage.clock.settle()
+        assert pool.tree().children == ()
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+async def test_ten_times_the_children_take_about_ten_times_the_time(strategy):
+    few, many = [], []
+    for _ in range(3):
+        few.append(await _cost(strategy, 100))
+        many.append(await _cost(strategy, 1_000))
+    assert min(many) / min(few) < 25
+
+
+def _depth() -> int:
+    depth = 0
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    return depth
+
+
+async def _cost(strategy: Strategy, number: int) -> float:
+    """Return the seconds it takes to start so many, crash the first, mend, and stop them all."""
+    crash, up = anyio.Event(), 0
+
+    async def child(*, task_status):
+        nonlocal up
+        up += 1
+        task_status.started()
+        if up == 1:
+            await crash.wait()
+            raise ValueError
+        await anyio.sleep_forever()
+
+    children = [Child(str(index), child) for index in range(number)]
+    supervisor = Supervisor("many", children, strategy=strategy, backoff=Backoff(first=0))
+    affected = 1 if strategy in {Strategy.ONE_FOR_ONE, Strategy.POOL} else number
+    began = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(supervisor.run)
+        crash.set()
+        while up < number + affected:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    return time.perf_counter() - began
