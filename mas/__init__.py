@@ -6,7 +6,7 @@ Every message goes from an agent through the gateway to another agent's handler,
     message, control, keys, trust                     what flows, and what proves it
     settings, redis, supervision                      machinery that knows nothing of agents
     bus, directory, audit                             where things are put
-    gateway, registry, agent                          the residents
+    gateway, registry, agent, steering                the residents
     system                                            the one module that sees everyone
     cli, bench, testing                               for people, and for their tests
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         MessageRefused,
         NotARequest,
         PayloadInvalid,
+        ProcessFailed,
         RedisTooOld,
         RedisUnavailable,
         RequestTimeout,
@@ -50,6 +51,7 @@ __all__ = [
     "MessageRefused",
     "NotARequest",
     "PayloadInvalid",
+    "ProcessFailed",
     "Peer",
     "RedisTooOld",
     "RedisUnavailable",

@@ -10,9 +10,20 @@ deeds     does what a command says
 operator  the other side: who runs, and what became of a command
 """
 
-from mas.steering.bulletin import Bulletin
+from mas.steering.bulletin import Bulletin, new_runner_name
 from mas.steering.listener import Listener
 from mas.steering.operator import Operator
-from mas.steering.words import Answer, Command, Do, Node, Runner
+from mas.steering.words import Answer, Command, Do, Node, Runner, node_of
 
-__all__ = ["Answer", "Bulletin", "Command", "Do", "Listener", "Node", "Operator", "Runner"]
+__all__ = [
+    "Answer",
+    "Bulletin",
+    "Command",
+    "Do",
+    "Listener",
+    "Node",
+    "Operator",
+    "Runner",
+    "new_runner_name",
+    "node_of",
+]

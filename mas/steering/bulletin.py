@@ -27,9 +27,9 @@ _BREATH = 0.25
 """Seconds between two when much does."""
 
 
-def new_runner_name(host: str) -> str:
+def new_runner_name() -> str:
     """Mint what a runner is called: its host and something that tells it from others there."""
-    readable = re.sub(r"[^A-Za-z0-9_.-]", "-", host)[:100].strip("-._") or "runner"
+    readable = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:100].strip("-._") or "runner"
     return f"{readable}-{secrets.token_hex(3)}"
 
 
@@ -97,8 +97,3 @@ class Bulletin:
             await self._redis.call("SREM", self._keys.runners, self._runner)
         except (RedisUnavailable, ResponseError):
             log.debug("could not take the bulletin down; it expires by itself")
-
-
-def host() -> str:
-    """Return what this machine is called."""
-    return socket.gethostname()
