@@ -67,10 +67,11 @@ class Inbox:
         self._settling = Settling(self._redis, self._shared, self._me, services.delivery.lease)
         self._attempts = Attempts(services, self._settling, outbox, handle, send_reply)
         self._queue: deque[tuple[Delivery, bool]] = deque()
+        self._tasks: TaskGroup
         self._wake, self._work = anyio.Event(), anyio.Event()
         self._idle: anyio.Event | None = None
         self._rung, self._more, self._paused = True, False, False
-        self._working, self._helper_due = 0, False
+        self._working, self._worker_rests, self._helper_due = 0, False, False
         self._backlog_after: bytes | None = b"-"
         self._generation = 0
         self._reclaim_due = False
@@ -80,12 +81,12 @@ class Inbox:
         """Read until cancelled; ready once its groups exist and the first look has been made."""
         self._generation = self._redis.generation
         await self._ensure_groups()
-        async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as self._tasks:
             self._services.subscriber.listen(self._ring, self._rang)
             self._services.pulse.join(self)
             try:
                 await self._read_own_backlog()
-                tasks.start_soon(self._worker, tasks)
+                self._tasks.start_soon(self._work_always)
                 task_status.started()
                 while True:
                     await self._read_safely()
@@ -120,7 +121,7 @@ class Inbox:
         """Go on after a pause."""
         self._paused, self._rung = False, True
         self._wake.set()
-        self._work.set()
+        self._call_worker()
 
     def beat(self, now: float) -> None:
         """Do what is due now and then; see `mas.agent.pulse`."""
@@ -215,7 +216,7 @@ class Inbox:
         for entry, fields in entries:
             if (delivery := self._open(entry, fields, "")) is not None:
                 self._queue.append((delivery, False))
-        self._work.set()
+        self._call_worker()
 
     def _take_answers(self, entries: list[Any]) -> None:
         settled = []
@@ -278,38 +279,44 @@ class Inbox:
             if (delivery := self._open(held.id, held.fields, "")) is not None:
                 self._queue.append((delivery, True))
         self._backlog_after = page[-1].id if len(page) >= room else None
-        self._work.set()
+        self._call_worker()
 
-    async def _worker(self, tasks: TaskGroup, *, helper: bool = False) -> None:
-        """Work the queue off; call a helper whenever a handler may keep others waiting."""
-        self._helper_due = False if helper else self._helper_due
+    async def _work_always(self) -> None:
         while True:
-            while self._queue and not self._paused:
-                delivery, found_again = self._queue.popleft()
-                if self._queue and not self._helper_due and self._working + 1 < self._concurrency:
-                    # It finds the queue empty when no handler waits: then it cost one task for the batch.
-                    self._helper_due = True
-                    tasks.start_soon(self._help, tasks)
-                self._working += 1
-                try:
-                    if found_again:
-                        await self._attempts.again(delivery)
-                    else:
-                        await self._attempts.first(delivery)
-                finally:
-                    self._working -= 1
-                    if self._idle is not None and not self._working:
-                        self._idle.set()
-            self._settling.flush()
-            if self._more:
-                self._window.emptied(self._clock.monotonic())
-                self._wake.set()
-            if helper:
-                return
-            self._work = anyio.Event()
-            if self._queue and not self._paused:
-                continue
+            await self._work_off()
+            self._work, self._worker_rests = anyio.Event(), True
             await self._work.wait()
 
-    async def _help(self, tasks: TaskGroup) -> None:
-        await self._worker(tasks, helper=True)
+    async def _help(self) -> None:
+        self._helper_due = False
+        await self._work_off()
+
+    def _call_worker(self) -> None:
+        """See that somebody takes what is queued: the one who rests, or else a helper within bounds."""
+        if self._worker_rests:
+            self._worker_rests = False
+            self._work.set()
+        elif self._queue and not self._helper_due and self._working < self._concurrency:
+            self._helper_due = True
+            self._tasks.start_soon(self._help)
+
+    async def _work_off(self) -> None:
+        """Work the queue off; call a helper, for the handler about to start may keep others waiting."""
+        while self._queue and not self._paused and self._working < self._concurrency:
+            delivery, found_again = self._queue.popleft()
+            self._working += 1
+            # It finds the queue empty when no handler waits: then it cost one task for the batch.
+            self._call_worker()
+            try:
+                if found_again:
+                    await self._attempts.again(delivery)
+                else:
+                    await self._attempts.first(delivery)
+            finally:
+                self._working -= 1
+                if self._idle is not None and not self._working:
+                    self._idle.set()
+        self._settling.flush()
+        if self._more:
+            self._window.emptied(self._clock.monotonic())
+            self._wake.set()

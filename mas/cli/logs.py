@@ -66,7 +66,7 @@ def one_line(_: Any, __: str, event: EventDict) -> EventDict:
 
 def what_and_when_first(_: Any, __: str, event: EventDict) -> EventDict:
     """Begin each object with what all of them have."""
-    return {name: event[name] for name in ("timestamp", "level", "logger", "message")} | event
+    return {name: event[name] for name in ("timestamp", "level", "logger", "message")} | dict(event)
 
 
 def _indented(stream: TextIO, exc_info: ExcInfo) -> None:

@@ -79,8 +79,10 @@ class Scribe:
         delivery = self._delivery(stream, target, instance, submission.entry_id, granted, submission.envelope)
         record = self.record(submission, Verdict(Decision.ALLOWED))
         writes: tuple[Write, ...] = (delivery, record)
+        rings: tuple[Ring, ...] = (Ring(self._keys.ring(target), instance),)
         if meta.confirm:
             writes += (self._notice(submission, message, Verdict(Decision.ALLOWED)),)
+            rings += (Ring(self._keys.ring(submission.agent), submission.instance),)
         return Change(
             submission.stream,
             submission.entry_id,
@@ -90,7 +92,7 @@ class Scribe:
             target=capped,
             circuit=self._keys.circuit(target) if capped and self._circuits else "",
             chain=self._keys.chain(meta.root_id) if meta.root_id is not None and capped else "",
-            rings=(Ring(self._keys.ring(target), instance),),
+            rings=rings,
         )
 
     def refuse(self, submission: Submission, verdict: Verdict) -> Change:

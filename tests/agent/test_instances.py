@@ -6,8 +6,10 @@ from typing import Any
 import anyio
 import pytest
 
-from mas import Agent
-from tests.world import Tally, asking, running
+from mas import Agent, ConfigurationError
+from mas.system import prepare
+from tests.redis.waiting import until
+from tests.world import ENVIRON, Tally, deployment, running
 
 
 class Worker(Agent[dict[str, Any]]):
@@ -46,12 +48,11 @@ async def test_instances_share_the_load_and_none_handles_what_another_did(redis_
         workers = [system.agent(f"worker-{n}") for n in (1, 2, 3)]
         for n in range(300):
             await system.agent("a").send("worker", "work", n)
-        with anyio.fail_after(20):
-            while sum(len(worker.handled.seen) for worker in workers) < 300:
-                await anyio.sleep(0.01)
+        await until(lambda: sum(len(worker.handled.seen) for worker in workers) >= 300, within=20)
         handled = Counter(n for worker in workers for n in worker.handled.seen)
         assert handled == Counter(range(300))
-        assert all(len(worker.handled.seen) > 30 for worker in workers)
+        # How evenly is not promised; that one busy instance leaves the rest to the others is.
+        assert sorted(len(worker.handled.seen) for worker in workers)[1] > 30
         assert all(worker.most <= 2 for worker in workers)
 
 
@@ -74,13 +75,31 @@ async def test_a_reply_goes_to_the_instance_that_asked(redis_url):
 async def test_never_more_handlers_at_once_than_the_concurrency_and_no_fewer_when_there_is_work(
     redis_url, limit
 ):
-    spec = {"class_path": Worker, "concurrency": limit}
-    async with running(redis_url, a=Sender, worker=spec) as system:
-        a, worker = system.agent("a"), system.agent("worker")
-        for n in range(200):
-            await a.send("worker", "work", n)
-        await worker.handled.reaches(200)
-        assert worker.most == limit
+    full, release, done = anyio.Event(), anyio.Event(), Tally()
+
+    class Holds(Worker):
+        @Agent.on("hold")
+        async def hold(self, message, payload):
+            self.now += 1
+            self.most = max(self.most, self.now)
+            if self.now == limit:
+                full.set()
+            await release.wait()
+            self.now -= 1
+            done.note(message.data)
+
+    spec = {"class_path": Holds, "concurrency": limit}
+    async with running(redis_url, a=Sender, b=spec) as system:
+        for n in range(limit):
+            # One by one, so that each arrives while its predecessors are being handled.
+            await system.agent("a").send("b", "hold", n, confirm=True)
+        with anyio.fail_after(10):
+            await full.wait()
+        for n in range(50):
+            await system.agent("a").send("b", "hold", n, confirm=True)
+        release.set()
+        await done.reaches(limit + 50)
+        assert system.agent("b").most == limit
 
 
 async def test_order_is_kept_at_concurrency_1_though_handlers_wait(redis_url):
@@ -104,11 +123,7 @@ async def test_a_handler_that_waits_for_another_request_to_its_own_agent_is_not_
         assert (await system.agent("a").request("nested", "depth", 10, timeout=10)).data == 11
 
 
-async def test_names_of_instances_never_meet_the_names_of_agents(redis_url):
-    agents = {"w": {"class_path": Worker, "instances": 2}, "w-1": Worker, "a": Sender}
-    async with running(redis_url, **agents) as system:
-        for target in ("w", "w-1"):
-            assert (await system.agent("a").request(target, "ask", target, timeout=5)).data == target
-        with asking(redis_url) as client:
-            assert client.scard("agent:w:instances") == 2
-            assert client.scard("agent:w-1:instances") == 1
+def test_an_agent_cannot_be_named_like_an_instance_of_another(redis_url):
+    agents: dict[str, Any] = {"w": {"class_path": Worker, "instances": 2}, "w-1": Worker}
+    with pytest.raises(ConfigurationError, match="two children are called w-1"):
+        prepare(deployment(redis_url, **agents), environ=ENVIRON)

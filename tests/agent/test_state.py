@@ -98,7 +98,10 @@ async def test_dict_state_takes_any_json_and_is_loaded_by_the_next_run(redis_url
 
 
 async def test_the_state_model_of_a_base_class_and_of_the_constructor_are_found(redis_url):
-    class Inherits(remembering(StructState)):  # type: ignore[misc]
+    class Base(Agent[StructState]):
+        pass
+
+    class Inherits(Base):
         pass
 
     class Told(Agent[PydanticState]):

@@ -89,7 +89,7 @@ def test_on_a_terminal_no_line_of_a_traceback_can_pass_for_an_event(configured):
 
 def test_a_traceback_shows_no_values(configured):
     out = configured(Terminal())
-    password = "-".join(["CANARY", "password"])
+    password = f"CANARY{'-password'}"
     try:
         raise_hostile()
     except ValueError:

@@ -14,6 +14,7 @@ from mas.errors import RedisTooOld, RedisUnavailable
 from mas.redis import RedisRefused, open_redis
 from mas.redis.handshake import too_old
 from mas.testing.server import redis_server
+from tests.redis.tls import tls_in_front_of
 from tests.redis.waiting import until
 
 CANARY = "c4n4ry/#?@: é"
@@ -39,17 +40,10 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tls_port(certificates):
-    with redis_server(port=0) as free:
-        port = free.port
-    assert port is not None
-    settings = {
-        "--tls-port": str(port),
-        "--tls-ca-cert-file": str(certificates / "ca.pem"),
-        "--tls-cert-file": str(certificates / "server.pem"),
-        "--tls-key-file": str(certificates / "server.key"),
-    }
-    with redis_server(extra=[word for pair in settings.items() for word in pair]):
-        yield port
+    with redis_server(port=0) as server:
+        assert server.port is not None
+        with tls_in_front_of(server.port, certificates) as port:
+            yield port
 
 
 async def test_a_password_opens_the_door(locked_server):
