@@ -64,6 +64,8 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     """Seconds since it was ready."""
     restarts: int = 0
     last_error: str = ""
+    agent: str = ""
+    """Whose instance it is, if it is one."""
     pid: int = 0
     """Of its own process, if it has one."""
     children: tuple["Node", ...] = ()
@@ -92,10 +94,10 @@ class Runner(msgspec.Struct, frozen=True):
             raise ValueError("a runner's name could not be part of a key")
 
 
-def node_of(snapshot: Snapshot, pid_of: Callable[[str], int]) -> Node:
+def node_of(snapshot: Snapshot, about: Callable[[str], tuple[str, int]]) -> Node:
     """Return a snapshot as it travels.
 
-    :param pid_of: gives the process id behind a path; 0 for none of its own
+    :param about: gives agent and process id behind a path; "" and 0 for none
     """
     return Node(
         snapshot.name,
@@ -105,6 +107,6 @@ def node_of(snapshot: Snapshot, pid_of: Callable[[str], int]) -> Node:
         round(snapshot.uptime, 3),
         snapshot.restarts,
         snapshot.last_error[:LONGEST],
-        pid_of(snapshot.path),
-        tuple(node_of(child, pid_of) for child in snapshot.children),
+        *about(snapshot.path),
+        tuple(node_of(child, about) for child in snapshot.children),
     )

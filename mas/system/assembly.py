@@ -129,8 +129,9 @@ class System:
         """Return this process and its tree as they are now."""
         places = {} if self._tree is None else self._tree.seats
 
-        def pid_of(path: str) -> int:
-            return places[path].pid if path in places else 0
+        def about(path: str) -> tuple[str, int]:
+            seat = places.get(path)
+            return ("", 0) if seat is None else (seat.spec.agent_id, seat.pid)
 
         return Runner(
             self.name,
@@ -138,7 +139,7 @@ class System:
             os.getpid(),
             tuple(sorted(self.parts)),
             self._clock.wall(),
-            node_of(self.root.tree(), pid_of),
+            node_of(self.root.tree(), about),
         )
 
     def agent(self, name: str) -> Agent[Any]:

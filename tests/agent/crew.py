@@ -11,6 +11,21 @@ from typing import Any
 from mas import Agent
 
 
+def dawdle(seconds: float) -> None:
+    """Hold up the event loop."""
+    time.sleep(seconds)
+
+
+def given() -> dict[str, Any]:
+    """Return what this process was given."""
+    return {
+        "environ": dict(os.environ),
+        "argv": Path("/proc/self/cmdline").read_text(),
+        "stdin": str(Path("/proc/self/fd/0").readlink()),
+        "modules": sorted(name for name in sys.modules if name.startswith("mas")),
+    }
+
+
 class Worker(Agent[dict[str, Any]]):
     """Does what it is told, by message type."""
 
@@ -42,7 +57,7 @@ class Worker(Agent[dict[str, Any]]):
     @Agent.on("block")
     async def block(self, message, payload):
         self.note("blocking")
-        time.sleep(message.data["seconds"])
+        dawdle(message.data["seconds"])
         self.note("blocked")
 
     @Agent.on("hold")
@@ -54,16 +69,7 @@ class Worker(Agent[dict[str, Any]]):
     @Agent.on("look")
     async def look(self, message, payload):
         """Tell what this process was given."""
-        status = Path("/proc/self/cmdline").read_bytes()
-        await message.reply(
-            "seen",
-            {
-                "environ": dict(os.environ),
-                "argv": status.decode("utf-8", "replace"),
-                "stdin": os.readlink("/proc/self/fd/0"),
-                "modules": sorted(name for name in sys.modules if name.startswith("mas")),
-            },
-        )
+        await message.reply("seen", given())
 
 
 class Fragile(Worker):

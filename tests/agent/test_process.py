@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from mas import Agent, ConfigurationError, ProcessFailed, RequestTimeout
-from mas.supervision import State
+from mas import Agent, ConfigurationError, MasError, ProcessFailed, RequestTimeout
+from mas.supervision import Event, State
 from mas.supervision.events import Failed, Started
 from tests.agent.crew import Asking, Broken, Fragile, Worker
 from tests.redis.waiting import lives, until
@@ -57,13 +57,16 @@ async def test_it_may_ask_and_keep_state_like_any_other(redis_url, journal):
         assert answer.data["state"] == {"asked": 1}
 
 
+def started_with(pid):
+    return "".join(Path(f"/proc/{pid}/{file}").read_text() for file in ("environ", "cmdline"))
+
+
 async def test_it_is_given_its_own_credential_and_nothing_of_the_deployment(redis_url, journal, monkeypatch):
     monkeypatch.setenv("MAS_SECRET", SECRET)
     monkeypatch.setenv("SOMETHING_ELSE", "stays")
     async with running(redis_url, worker=alone(journal), boss=Boss) as system:
         seen = (await system.agent("boss").request("worker", "look", timeout=10)).data
-        owned = pid(system)
-        handed = Path(f"/proc/{owned}/environ").read_text() + Path(f"/proc/{owned}/cmdline").read_text()
+        handed = started_with(pid(system))
     assert seen["environ"]["SOMETHING_ELSE"] == "stays"
     assert not [name for name in seen["environ"] if name.startswith("MAS_")]
     assert SECRET not in handed + seen["argv"]
@@ -73,7 +76,7 @@ async def test_it_is_given_its_own_credential_and_nothing_of_the_deployment(redi
 
 
 async def test_killed_in_a_handler_it_is_restarted_and_the_message_is_handled(redis_url, journal):
-    events = []
+    events: list[Event] = []
     gateway = {"delivery": {"lease": 1}}
     async with running(
         redis_url, gateway=gateway, worker=alone(journal), other=Worker, boss=Boss, on_event=events.append
@@ -135,7 +138,7 @@ async def test_what_its_agent_raised_is_told_with_the_traceback(redis_url, journ
 async def test_one_that_cannot_be_made_there_does_not_start(redis_url, journal):
     broken = alone(journal, Broken, init_kwargs={"owner": os.getpid()})
     with pytest.raises(
-        Exception, match="worker did not start: ProcessFailed: worker .* ValueError: not here"
+        Exception, match=r"worker did not start: ProcessFailed: worker .* ValueError: not here"
     ):
         async with running(redis_url, worker=broken):
             pytest.fail("it started")
@@ -190,6 +193,13 @@ async def test_a_pause_reaches_it_and_outlives_its_restart(redis_url, journal):
         assert (await boss.request("worker", "echo", {"n": 3}, timeout=10)).data["data"] == {"n": 3}
 
 
+async def answers(boss):
+    try:
+        return await boss.request("worker", "echo", timeout=1)
+    except MasError:
+        return None
+
+
 async def test_a_new_enrolment_after_a_flush_reaches_it(redis_url, journal):
     async with running(redis_url, worker=alone(journal), boss=Boss) as system:
         boss = system.agent("boss")
@@ -197,12 +207,8 @@ async def test_a_new_enrolment_after_a_flush_reaches_it(redis_url, journal):
         with asking(redis_url) as client:
             client.flushall()
         with anyio.fail_after(40):
-            while True:
-                try:
-                    await boss.request("worker", "echo", timeout=1)
-                    break
-                except Exception:  # noqa: BLE001 - refused or unanswered, until both are enrolled again
-                    await anyio.sleep(0.1)
+            while not await answers(boss):
+                await anyio.sleep(0.1)
         assert (await boss.request("worker", "echo", timeout=5)).data["pid"] == pid(system)
 
 
