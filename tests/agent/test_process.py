@@ -193,6 +193,28 @@ async def test_a_pause_reaches_it_and_outlives_its_restart(redis_url, journal):
         assert (await boss.request("worker", "echo", {"n": 3}, timeout=10)).data["data"] == {"n": 3}
 
 
+async def test_it_is_quiet_once_its_handlers_have_returned(redis_url, journal):
+    async with running(redis_url, worker=alone(journal), boss=Boss) as system:
+        await system.agent("boss").send("worker", "block", {"seconds": 0.5})
+        await until(lambda: lines(journal) == ["blocking"])
+        await system.root.pause("agents/worker")
+        (seat,) = [seat for seat in system.seats if seat.name == "worker"]
+        with anyio.fail_after(10):
+            await seat.quiet()
+        assert lines(journal) == ["blocking", "blocked"]
+
+
+async def test_the_end_of_the_process_is_quiet_too(redis_url, journal):
+    async with running(redis_url, worker=alone(journal, restart="temporary"), boss=Boss) as system:
+        await system.agent("boss").send("worker", "block", {"seconds": 600})
+        await until(lambda: lines(journal) == ["blocking"])
+        (seat,) = [seat for seat in system.seats if seat.name == "worker"]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(seat.quiet)
+            os.kill(seat.pid, signal.SIGKILL)
+        await seat.quiet()
+
+
 async def answers(boss):
     try:
         return await boss.request("worker", "echo", timeout=1)

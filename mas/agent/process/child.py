@@ -157,8 +157,9 @@ class _Readiness:
     def __init__(self, child: _Child) -> None:
         self._child = child
 
-    def started(self, _: None = None) -> None:
+    def started(self, value: None = None) -> None:
         """Report."""
+        del value
         self._child.report(Ready())
 
 

@@ -85,7 +85,9 @@ class Isolated:
         self._order("resume")
 
     async def quiet(self) -> None:
-        """Return once no handler runs; after a `pause`."""
+        """Return once no handler runs; after a `pause`. The end of the process is quiet, too."""
+        if not self.pid:
+            return
         self._quiet = self._quiet or anyio.Event()
         self._order("quiet")
         await self._quiet.wait()
@@ -126,6 +128,8 @@ class Isolated:
                 await self._end(process)
         finally:
             self.pid = 0
+            if self._quiet is not None:
+                self._quiet.set()
             for end in (lifeline, hold, reports, reporting):
                 if end >= 0:
                     os.close(end)
