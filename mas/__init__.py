@@ -4,7 +4,8 @@ Every message goes from an agent through the gateway to another agent's handler,
 
     errors, ids, clock, decision, log                 words
     message, control, keys, trust                     what flows, and what proves it
-    settings, redis, supervision                      machinery that knows nothing of agents
+    redis, supervision, dlp                           machinery that knows nothing of agents
+    settings                                          what a user may write
     bus, directory, audit                             where things are put
     gateway, registry, agent, steering                the residents
     system                                            the one module that sees everyone

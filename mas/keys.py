@@ -21,6 +21,9 @@ class Keys:
     __slots__ = (
         "agents",
         "audit_messages",
+        "audit_sealed",
+        "audit_sealer",
+        "audit_seals",
         "audit_security",
         "dead_letters",
         "gateways",
@@ -43,6 +46,9 @@ class Keys:
         self.system = f"{p}mas.system"
         self.audit_messages = f"{p}audit:messages"
         self.audit_security = f"{p}audit:security_events"
+        self.audit_seals = f"{p}audit:seals"
+        self.audit_sealed = f"{p}audit:sealed"
+        self.audit_sealer = f"{p}audit:sealer"
         self.dead_letters = f"{p}dlq:messages"
 
     def ingress_of(self, agent: AgentId) -> str:

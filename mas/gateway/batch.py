@@ -70,6 +70,8 @@ class Batch:
             ),
             keys.system,
             keys.audit_messages,
+            keys.audit_sealed,
+            settings.audit.max_unsealed,
             keys.dead_letters,
             self.tokens,
             self._buckets,

@@ -5,6 +5,7 @@ The one loop that moves messages. What it owns: its name among the gateways, a c
 is delivered meanwhile.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -12,13 +13,13 @@ import msgspec
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
-from mas.audit import Counter
+from mas.audit import Counter, trail_key
 from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
-from mas.gateway.change import STALE_POLICY, Outcome, pack
+from mas.gateway.change import STALE_POLICY, UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
 from mas.gateway.lease import Name
 from mas.gateway.rates import buckets_for
@@ -39,6 +40,7 @@ log = logger(__name__)
 
 BLOCK = 0.5
 """Seconds a read waits for mail; also how late a takeover is noticed."""
+_ALL_LEFT = (STALE_POLICY, UNSEALED)
 
 
 class Gateway:
@@ -46,6 +48,7 @@ class Gateway:
 
     :param redis: the process's shared connection
     :param reading: a connection of the gateway's own, opened for reads that block for `BLOCK`
+    :param alarm: told what is not as it must be: where, and the problem
     """
 
     def __init__(
@@ -59,10 +62,12 @@ class Gateway:
         *,
         clock: Clock = SYSTEM,
         host: str | None = None,
+        alarm: Callable[[str, str], None] | None = None,
     ) -> None:
+        self._alarm = alarm or _log_alarm
         self._redis, self._reading, self._subscriber = redis, reading, subscriber
         self._keys, self._keyring, self._settings, self._clock = keys, keyring, settings, clock
-        self._mirror = Mirror(redis, keys, keyring, alarm=_alarm, clock=clock)
+        self._mirror = Mirror(redis, keys, keyring, alarm=self._distrust, clock=clock)
         self._stages = stages_for(settings.features)
         self._buckets = buckets_for(settings.rate_limit, keys)
         self._name = Name(redis, keys, host)
@@ -79,7 +84,7 @@ class Gateway:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; ready once the first read is about to be made."""
         async with self._name.held() as name, anyio.create_task_group() as tasks:
-            self._counter = Counter(name, self._keyring.audit)
+            self._counter = Counter(name, trail_key(self._keyring, self._keys.audit_messages))
             self._subscriber.listen(self._keys.system, self._heard)
             try:
                 await self._prepare()
@@ -163,9 +168,8 @@ class Gateway:
 
     async def _conclude(self, batch: Batch, outcomes: Any) -> None:
         """See to what the commit left undone; on the shared connection, which never blocks."""
-        while outcomes == STALE_POLICY:
-            self._counter.give_back(batch.counts)
-            await self._mirror.load_policy()
+        while outcomes in _ALL_LEFT:
+            await self._mend(batch, outcomes)
             batch = await self._decide([_again(s) for s in batch.submissions])
             outcomes = await self._run_commit(batch)
         if not any(outcomes):
@@ -188,9 +192,8 @@ class Gateway:
         while refused:
             batch = refuse_batch(refused, self._snapshot(), self._counter)
             outcomes = await self._run_commit(batch)
-            if outcomes == STALE_POLICY:
-                self._counter.give_back(batch.counts)
-                await self._mirror.load_policy()
+            if outcomes in _ALL_LEFT:
+                await self._mend(batch, outcomes)
                 continue
             self._counter.give_back(
                 count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
@@ -201,6 +204,15 @@ class Gateway:
                 for submission, outcome in zip(batch.submissions, outcomes, strict=True)
                 if (refusal := refusal_for(outcome)) is not None
             ]
+
+    async def _mend(self, batch: Batch, outcome: int) -> None:
+        """See to what kept a whole batch from being committed."""
+        self._counter.give_back(batch.counts)
+        if outcome == UNSEALED:
+            self._alarm("audit:messages", "too many records wait for their seal; nothing is committed")
+            await self._clock.sleep(BLOCK)
+        else:
+            await self._mirror.load_policy()
 
     async def _run_commit(self, batch: Batch) -> Any:
         packed = pack(batch.commit(self._snapshot()))
@@ -233,6 +245,9 @@ class Gateway:
             # It joined under a new token, or left.
             self._mirror.forget_sender(about.agent_id, about.instance_id)
 
+    def _distrust(self, error: IntegrityError) -> None:
+        self._alarm(error.what, f"{error.problem}; it is ignored")
+
     async def _watch_the_others(self) -> None:
         while True:
             await self._clock.sleep(INTERVAL)
@@ -255,5 +270,5 @@ def _again(submission: Submission) -> Submission:
     return submission
 
 
-def _alarm(error: IntegrityError) -> None:
-    log.critical("a record in redis is not what it must be; it is ignored", problem=str(error))
+def _log_alarm(subject: str, problem: str) -> None:
+    log.critical("security alarm", subject=subject, problem=problem)

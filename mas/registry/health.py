@@ -4,6 +4,7 @@ import anyio
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
+from mas.audit import EventKind, Events
 from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.ids import AgentId, InstanceId, is_valid
@@ -43,8 +44,8 @@ _A, _I = AgentId("@A"), InstanceId("@I")
 class HealthMonitor:
     """Looks after the instances of all processes; several monitors do no harm."""
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock = SYSTEM) -> None:
-        self._redis, self._keys, self._clock = redis, keys, clock
+    def __init__(self, redis: Redis, keys: Keys, events: Events, clock: Clock = SYSTEM) -> None:
+        self._redis, self._keys, self._events, self._clock = redis, keys, events, clock
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Look until cancelled; an unreachable Redis is waited out."""
@@ -74,5 +75,6 @@ class HealthMonitor:
             who = AgentId(agent), InstanceId(instance)
             if await leave(self._redis, self._keys, *who, only_if_dead=True):
                 log.warning("an instance died without leaving", agent=agent, instance=instance)
+                self._events.post(EventKind.LEFT, f"{agent}:{instance}", detail="it died without leaving")
                 buried.append(who)
         return buried

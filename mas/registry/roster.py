@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
+from mas.audit import EventKind, Events
 from mas.clock import SYSTEM, Clock
 from mas.directory import AgentRecord
 from mas.errors import RedisUnavailable
@@ -31,6 +32,7 @@ class Roster:
 
     :param members: each instance with its agent's registration
     :param token_life: seconds that a token stays valid without a heartbeat
+    :param events: where joining and leaving is recorded
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Roster:
         members: dict[InstanceId, AgentRecord],
         *,
         token_life: float,
+        events: Events,
         clock: Clock = SYSTEM,
     ) -> None:
+        self._events = events
         self._redis, self._keys, self._keyring = redis, keys, keyring
         self._members, self._token_life, self._clock = members, token_life, clock
         self._credentials: dict[InstanceId, Credential] = {}
@@ -64,7 +68,7 @@ class Roster:
                 await self._sign_off()
 
     async def _enrol(self, instance: InstanceId, record: AgentRecord) -> Credential:
-        return await enrol(
+        credential = await enrol(
             self._redis,
             self._keys,
             self._keyring,
@@ -73,6 +77,8 @@ class Roster:
             now=self._clock.wall(),
             token_life=self._token_life,
         )
+        self._events.post(EventKind.ENROLLED, f"{record.agent_id}:{instance}", actor="its runner")
+        return credential
 
     async def _enrol_again(self, _: AgentId, instance: InstanceId) -> None:
         renewed = await self._enrol(instance, self._members[instance])
@@ -84,6 +90,7 @@ class Roster:
             self._heartbeat.leave(agent, instance)
             try:
                 await leave(self._redis, self._keys, agent, instance)
+                self._events.post(EventKind.LEFT, f"{agent}:{instance}", actor="its runner")
             except (RedisUnavailable, ResponseError) as error:
                 log.warning("could not sign off; the registry will notice", problem=str(error))
                 return

@@ -4,7 +4,8 @@
     ├── redis          the embedded server, where no URL is given
     ├── connection     one socket for all commands of this process
     ├── subscription   one socket for all rings
-    ├── events         writes what touches security into its trail
+    ├── audit          seals what is recorded, and archives it
+    ├── events         writes down what touches security and is no message
     ├── bulletin       shows this tree to whoever asks, by way of Redis
     ├── steering       takes an operator's commands
     ├── watchdog       names what holds up the event loop

@@ -10,7 +10,8 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Pulse, Services
 from mas.agent.watchdog import Watchdog
-from mas.audit import Events
+from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import Clock
 from mas.directory import PolicyKeeper, Rule, rules_of
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
@@ -32,7 +33,7 @@ from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
 ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
-SCRIPTS = (*GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
+SCRIPTS = (*AUDIT_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
 _LINKS = ("connection", "subscription")
 _ROOT = "mas"
 
@@ -71,12 +72,12 @@ class System:
         }
         self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
         self.subscriber = Subscriber(self.endpoint, **self._timeouts)
+        self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
         self._pulse = Pulse(clock)
         self.name = new_runner_name()
         self.seats = self._seats() if "agents" in parts else []
         self._tree = self._agent_tree() if self.seats else None
         self._policy = self._keeper() if "gateway" in parts else None
-        self._events = Events(self.redis, self.keys, self._keyring, f"runner {self.name}", clock=clock)
         self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
         places = {} if self._tree is None else self._tree.seats
         self._reporter = Reporter(
@@ -186,9 +187,13 @@ class System:
         patience = self.settings.gateway.redis.connect_timeout + 0.5
         for name, link in zip(_LINKS, (self.redis, self.subscriber), strict=True):
             children.append(Child(name, link.run, start_timeout=patience))
-        children += self._operating()
+        if self._policy is not None:
+            # First, hence last to stop: it seals what the others still record.
+            children.append(Child("audit", self._sealer().run))
+        children += [Child("events", self.events.run), *self._operating()]
         if "service" in self.parts and self.settings.start_service:
-            children.append(Child("registry", HealthMonitor(self.redis, self.keys, self._clock).run))
+            monitor = HealthMonitor(self.redis, self.keys, self.events, self._clock)
+            children.append(Child("registry", monitor.run))
         if self._policy is not None:
             children += [Child("policy", self._policy.run), Child("gateway", self._run_gateway)]
         if self._tree is not None:
@@ -200,7 +205,22 @@ class System:
         return children
 
     def _keeper(self) -> PolicyKeeper:
-        return PolicyKeeper(self.redis, self.keys, self._keyring, _rules(self.settings), clock=self._clock)
+        return PolicyKeeper(
+            self.redis,
+            self.keys,
+            self._keyring,
+            _rules(self.settings),
+            clock=self._clock,
+            published=lambda policy: self.events.post(
+                EventKind.POLICY_CHANGED, policy.version, detail=f"{len(policy.rules)} rules"
+            ),
+            alarm=self.events.alarm,
+        )
+
+    def _sealer(self) -> Sealer:
+        audit = self.settings.gateway.audit
+        places = Places.of(audit, self.settings.data_dir, self.settings.base)
+        return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
 
     def _agent_tree(self) -> AgentTree:
         delivery, signing = self.settings.gateway.delivery, self.settings.gateway.message_signing
@@ -211,6 +231,7 @@ class System:
             {seat.instance: seat.record() for seat in self.seats},
             # Whatever an instance submitted is decided before its token goes.
             token_life=delivery.ingress_retention + 2 * signing.max_drift,
+            events=self.events,
             clock=self._clock,
         )
         services = Services(self.redis, self.subscriber, self.keys, self._pulse, delivery, self._clock)
@@ -230,15 +251,11 @@ class System:
             self.name,
             lambda: self.root,
             self._bulletin,
-            self._events,
+            self.events,
             within=DEFAULT,
             quiet=self._quiet,
         )
-        children = [
-            Child("events", self._events.run),
-            Child("bulletin", self._bulletin.run),
-            Child("steering", listener.run),
-        ]
+        children = [Child("bulletin", self._bulletin.run), Child("steering", listener.run)]
         if self.settings.loop_alarm:
             children.append(Child("watchdog", Watchdog(self.settings.loop_alarm).run))
         return children
@@ -265,6 +282,7 @@ class System:
                 self._keyring,
                 self.settings.gateway,
                 clock=self._clock,
+                alarm=self.events.alarm,
             )
             await gateway.run(task_status=task_status)
 

@@ -61,7 +61,7 @@ class Keyring:
     :raises ValueError: if it is shorter
     """
 
-    __slots__ = ("__secret", "audit", "digest", "permit", "record", "seal")
+    __slots__ = ("__secret", "audit", "digest", "payload", "permit", "record", "seal")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) < MIN_SECRET:
@@ -71,6 +71,7 @@ class Keyring:
         self.record = self._derive("record")
         self.audit = self._derive("audit")
         self.digest = self._derive("digest")
+        self.payload = self._derive("payload")
         self.seal = lru_cache(maxsize=65_536)(self._seal)
 
     def __repr__(self) -> str:

@@ -73,7 +73,8 @@ def embedded(directory):
 
 def security_events(directory):
     with embedded(directory) as client:
-        return [json.loads(fields[b"record"]) for _, fields in client.xrange(Keys().audit_security)]
+        records = [json.loads(fields[b"record"]) for _, fields in client.xrange(Keys().audit_security)]
+    return [record for record in records if record["event"] == "CONTROL"]
 
 
 def test_the_declared_tree_is_shown_as_a_tree(tmp_path):

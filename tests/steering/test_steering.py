@@ -33,8 +33,10 @@ async def operating(redis_url, keyring=KEYRING):
 
 
 def told(redis_url):
+    """Return what the trail holds of commands and alarms."""
     with asking(redis_url) as client:
-        return [json.loads(entry["record"]) for entry in entries(client, KEYS.audit_security)]
+        records = [json.loads(entry["record"]) for entry in entries(client, KEYS.audit_security)]
+    return [record for record in records if record["event"] in {"CONTROL", "ALARM"}]
 
 
 def say(redis_url, runner, command, *, key=KEYRING.record, place=None):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from mas.agent.agent import Agent
 from mas.agent.life import Life
@@ -151,7 +151,7 @@ class _Child:
         self.report(Quiet())
 
 
-class _Readiness:
+class _Readiness(TaskStatus[None]):
     """Says so to the owner when the life is ready."""
 
     def __init__(self, child: _Child) -> None:
