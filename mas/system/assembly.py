@@ -150,7 +150,7 @@ class System:
         """
         wanted = agent_id(name)
         for seat in self.seats:
-            if wanted in {seat.name, seat.spec.agent_id}:
+            if wanted in {seat.name, seat.spec.agent_id} and seat.life is not None:
                 return seat.agent
         raise MasError(f"no agent {name} runs in this process")
 

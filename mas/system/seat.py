@@ -66,7 +66,7 @@ class Seat:
         """
         if isinstance(self.life, Life):
             return self.life.agent
-        where = "runs in a process of its own" if self.spec.process else "does not run now"
+        where = "runs in a process of its own" if self.spec.process else "was never started"
         raise MasError(f"{self.name} {where}")
 
     def make(self) -> Agent[Any]:

@@ -106,14 +106,13 @@ def test_the_declared_tree_is_shown_as_a_tree(tmp_path):
 def test_a_restart_under_rest_for_one_restarts_it_and_those_after_it_in_order(tmp_path):
     with started("run", cwd=write(tmp_path, code=CODE, agents=AGENTS)) as run:
         run.ready()
-        run.out.expect("c up", times=2)
-        before = len(run.out.lines)
+        run.out.expect(" up in ", times=6)
         done = mas("agents", "restart", "b", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("agents/front/b on ")
         assert done.stdout.endswith(": running\n")
         run.out.expect("c up", times=4)
-        assert [line.split()[0] for line in run.out.lines[before:]] == ["b", "c", "c"]
+        assert [line.split()[0] for line in run.out.lines[6:]] == ["b", "c", "c"]
         assert counts(tmp_path) == {"agents/front/b": 1, "agents/front/back": 1}
         (event,) = security_events(tmp_path)
         assert event["event"] == "CONTROL"
