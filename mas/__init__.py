@@ -8,7 +8,7 @@ Every message goes from an agent through the gateway to another agent's handler,
     settings                                          what a user may write
     bus, directory, audit                             where things are put
     gateway, registry, agent, steering                the residents
-    system                                            the one module that sees everyone
+    system, outside                                   what runs a deployment, and one agent elsewhere
     cli, bench, testing                               for people, and for their tests
 """
 
@@ -38,12 +38,15 @@ if TYPE_CHECKING:
         SupervisionError,
         UnknownChild,
     )
+    from mas.outside import connect
+    from mas.registry import Credentials
     from mas.system import System, open_system
 
 __all__ = [
     "Agent",
     "AgentMessage",
     "ConfigurationError",
+    "Credentials",
     "Decision",
     "EnrolmentRefused",
     "IntegrityError",
@@ -63,13 +66,14 @@ __all__ = [
     "SupervisionError",
     "System",
     "UnknownChild",
+    "connect",
     "open_system",
 ]
 
 __version__ = "0.1.0"
 
 # Lightest first: whoever asks for an error, or runs `mas --help`, does not wait for the whole house.
-_HOMES = ("errors", "decision", "control", "agent", "system")
+_HOMES = ("errors", "decision", "control", "agent", "registry", "outside", "system")
 
 
 def __getattr__(name: str) -> Any:

@@ -29,10 +29,12 @@ class Keys:
         "gateways",
         "ingress",
         "namespace",
+        "outsiders",
         "policy",
         "prefix",
         "runners",
         "system",
+        "tombstones",
     )
 
     def __init__(self, namespace: str = "") -> None:
@@ -41,7 +43,9 @@ class Keys:
         self.ingress = f"{p}mas.gateway.ingress"
         self.gateways = f"{p}mas.gateways"
         self.agents = f"{p}mas.agents"
+        self.outsiders = f"{p}mas.outsiders"
         self.runners = f"{p}mas.runners"
+        self.tombstones = f"{p}mas.tombstones"
         self.policy = f"{p}mas.policy"
         self.system = f"{p}mas.system"
         self.audit_messages = f"{p}audit:messages"
@@ -82,6 +86,19 @@ class Keys:
     def token_hash(self, agent: AgentId, instance: InstanceId) -> str:
         """Name the string that makes an instance's token valid."""
         return f"{self.prefix}agent:{agent}:token_hash:{instance}"
+
+    def previous_token_hash(self, agent: AgentId, instance: InstanceId) -> str:
+        """Name the string that keeps an instance's token before the last rotation valid for a while."""
+        return f"{self.prefix}agent:{agent}:token_hash:{instance}:previous"
+
+    def redis_user(self, agent: AgentId, instance: InstanceId) -> str:
+        """Name the Redis user of an instance that runs outside."""
+        return f"{self.redis_users}{agent}:{instance}"
+
+    @property
+    def redis_users(self) -> str:
+        """What the names of all those users begin with."""
+        return f"{self.prefix}mas.agent:"
 
     def state(self, agent: AgentId) -> str:
         """Name the hash of an agent's state."""

@@ -51,7 +51,7 @@ def deployment(
 
 
 def data_dir(redis_url: str) -> Path:
-    """Return where systems that share this Redis keep their files: beside its socket, or named by its port."""
+    """Return where systems that share this Redis keep their files."""
     where = urlsplit(redis_url)
     if where.scheme == "unix":
         return Path(unquote(where.path)).parent / "data"

@@ -37,8 +37,10 @@ class EventKind(StrEnum):
 
     POLICY_CHANGED = "POLICY_CHANGED"
     ENROLLED = "ENROLLED"
+    ROTATED = "ROTATED"
     LEFT = "LEFT"
     REVOKED = "REVOKED"
+    LIFTED = "LIFTED"
     CONTROL = "CONTROL"
     """A command to the running system: restart, stop, redrive, purge, ..."""
     ALARM = "ALARM"

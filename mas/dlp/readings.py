@@ -23,7 +23,7 @@ _ESCAPED = re.compile(
     r"|(?P<plain>\\[/\"'nrt])"
 )
 # Eight or more single characters, each set off from the next by the same kind of gap.
-_SPACED = re.compile(r"(?<!\S)\S(?:\s{1,3}\S){7,}(?!\S)")
+_SPACED = re.compile(r"(?<!\S)\S(?:\s{1,5}\S){7,}(?!\S)")
 _SEPARATED = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[-._*|/,:~][0-9]){8,}(?![0-9A-Za-z])")
 _GAP = re.compile(r"\s+|(?<=[0-9])[-._*|/,:~](?=[0-9])")
 _TOP = r"(?:com|org|net|edu|gov|io|co|uk|de|fr|es|it|nl|eu|info|biz|ai|dev|app|me|us|ca|in)\b"

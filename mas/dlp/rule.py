@@ -57,4 +57,4 @@ class Rule:
 
         A word may be glued to another in a key (`homePhone`), so a leading boundary is left out.
         """
-        return self.triggers or (re.sub(r"^\(\?i\)\\b", "(?i)", self.pattern),)
+        return self.triggers or (re.sub(r"^\(\?i\)(?:\\b|\(\?:\\b\|_\))", "(?i)", self.pattern),)

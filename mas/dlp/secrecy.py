@@ -8,7 +8,7 @@ from collections import Counter
 from mas.dlp.rule import compiled
 
 _PLACEHOLDER = compiled(
-    r"(?i)^[<\[({].*[>\])}]$|^<|>$|\$\{|\$\(|^\$[a-z_]+$|\{\{|\}\}|^%[a-z_({]\w*%?$|%\(|%s|^#\{|\*{3}|^[x*.\-_#0•?]+$|xxxx|\.\.\.|…|_here$|-here$"
+    r"(?i)^[<\[({].*[>\])}]$|^<|>$|\$\{|\$\(|^\$[a-z_]+$|\{\{|\}\}|^%[a-z_]\w*%$|%\(|^%s$|^#\{|\*{3}|^[x*.\-_#0•?]+$|xxxx|\.\.\.|…|_here$|-here$"
     r"|^(?:your|my|insert|enter|put|add|replace|paste|type|use|some|the|a|an|any|new|old|user|db|test|dummy|fake|sample|demo|example|default)?"
     r"[-_ ]?(?:api|access|secret|auth|client)?[-_ ]?(?:password|passwd|pwd|passphrase|secret|token|key|value|string|credentials?|placeholder)"
     r"(?:[-_ ]?(?:here|goes here|value|string|example|placeholder))?$"

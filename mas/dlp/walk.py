@@ -11,6 +11,9 @@ import attrs
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD = re.compile(r"[^A-Za-z0-9#]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+# Letters alone, and too few of them to be anything but a name: most keys need no look of their own.
+_HARMLESS_KEY = re.compile(r"[A-Za-z_]{0,24}")
+_SHORTEST = 3
 _NAMES_ITS_SIBLING = frozenset(
     {"type", "name", "kind", "label", "field", "key", "title", "description", "question", "category"}
 )
@@ -74,7 +77,7 @@ def _no_number(_: str) -> float:
 
 
 def leaves(value: Any) -> Iterator[Leaf]:
-    """Yield keys and scalars in the order of the payload.
+    """Yield the keys and scalars that could hold anything, an object's keys before its values.
 
     :raises Unreadable: where it is nested more than 100 levels deep
     """
@@ -88,7 +91,8 @@ def leaves(value: Any) -> Iterator[Leaf]:
             inner: list[tuple[Any, tuple[str | int, ...], str]] = []
             for key, child in node.items():
                 here = (*steps, key)
-                yield Leaf(key, "", here, is_key=True)
+                if not _HARMLESS_KEY.fullmatch(key):
+                    yield Leaf(key, "", here, is_key=True)
                 words = spoken(key)
                 lead = context if named is None or key in _NAMES_ITS_SIBLING else f"{context}{named} "
                 inner.append((child, here, f"{lead}{words} "[-120:]))
@@ -98,7 +102,8 @@ def leaves(value: Any) -> Iterator[Leaf]:
                 raise Unreadable("it is nested too deeply")
             stack.extend((child, (*steps, at), context) for at, child in reversed(list(enumerate(node))))
         elif isinstance(node, str):
-            yield Leaf(node, f"{context[:-1]}:\x1f" if context else "", steps)
+            if len(node) >= _SHORTEST:
+                yield Leaf(node, f"{context[:-1]}:\x1f" if context else "", steps)
         elif node is not None and not isinstance(node, bool):
             yield Leaf(written(node), f"{context[:-1]}:\x1f" if context else "", steps)
 

@@ -37,7 +37,7 @@ _LABEL = compiled(
 )
 PHONE = compiled(
     words(
-        "phones?|tel|telephone|telefon|telefono|mobile|mob|cell|cellphone|cellular|fax|call(?:ed|s|ing)?|"
+        "phones?|tel|telephone|telefon|telefono|telefonnummer|handynummer|rufnummer|mobile|mob|cell|cellphone|cellular|fax|call(?:ed|s|ing)?|"
         "callback|ring|dial(?:ed)?|whatsapp|sms|text(?:ed|ing)?|contact|reach(?:ed)?|voicemail|hotline|"
         "landline|handy|portable|extension|ext|numero|phone number|msisdn|signal|phoned|ph|hp|emergency"
     )

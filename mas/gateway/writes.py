@@ -14,14 +14,13 @@ from mas.decision import Decision
 from mas.gateway.change import NO_MARK, Change, Mark, Outcomes, Removal, Ring, Write
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
-from mas.gateway.verdict import ALLOWED, Verdict
+from mas.gateway.verdict import Verdict
 from mas.ids import AgentId, InstanceId, MessageId, new_message_id
 from mas.keys import Keys
 from mas.message import GATEWAY, Message, Meta, encode
 from mas.trust import Keyring, Permit, protect, seal
 from mas.trust.mac import mac
 
-_ANSWER = Verdict(Decision.ALLOWED, rule="the permit to answer")
 _NONE: dict[str, int] = {}
 _UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
 
@@ -62,8 +61,8 @@ class Scribe:
         self._circuits = snapshot.settings.features.circuit_breaker
         self._marks = snapshot.settings.features.message_signing
 
-    def allow(self, submission: Submission, message: Message) -> Change:
-        """Deliver the exact bytes under the gateway's seal."""
+    def allow(self, submission: Submission, message: Message, verdict: Verdict) -> Change:
+        """Deliver the exact bytes, or the redacted ones, under the gateway's seal."""
         target, meta = message.target_id, message.meta
         permit, instance = submission.permit, InstanceId("")
         granted, answered, capped = "", NO_MARK, ""
@@ -81,12 +80,13 @@ class Scribe:
                     responder=target,
                     correlation=meta.correlation_id,
                 )
-        delivery = self._delivery(stream, target, instance, submission.entry_id, granted, submission.envelope)
-        record = self.record(submission, self._granted(message))
+        envelope = submission.redacted or submission.envelope
+        delivery = self._delivery(stream, target, instance, submission.entry_id, granted, envelope)
+        record = self.record(submission, verdict._replace(rule=self._rule(message)))
         writes: tuple[Write, ...] = (delivery, record)
         rings: tuple[Ring, ...] = (Ring(self._keys.ring(target), instance),)
         if meta.confirm:
-            writes += (self._notice(submission, message, Verdict(Decision.ALLOWED)),)
+            writes += (self._notice(submission, message, verdict),)
             rings += (Ring(self._keys.ring(submission.agent), submission.instance),)
         return Change(
             submission.stream,
@@ -283,12 +283,12 @@ class Scribe:
         )
         return Write(self._keys.audit_messages, self._counter.fields(record))
 
-    def _granted(self, message: Message) -> Verdict:
-        """Return the verdict on a message let through, with the rule that grants it."""
+    def _rule(self, message: Message) -> str:
+        """Say which entry of the configuration lets a message through."""
         if message.meta.is_reply:
-            return _ANSWER
+            return "the permit to answer"
         rule = self._policy.decide(message.sender_id, message.target_id, message.message_type).rule
-        return Verdict(Decision.ALLOWED, rule=rule.origin) if rule else ALLOWED
+        return rule.origin if rule else ""
 
     def _refused_letter(self, submission: Submission, verdict: Verdict) -> Write:
         message = submission.message

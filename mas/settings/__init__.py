@@ -12,6 +12,7 @@ from mas.settings.explain import Explained, explain
 from mas.settings.fields import Within
 from mas.settings.gateway import (
     AuditSettings,
+    AuthenticationSettings,
     DeliverySettings,
     FeatureSettings,
     GatewaySettings,
@@ -48,6 +49,7 @@ __all__ = [
     "AllowWildcard",
     "Assign",
     "AuditSettings",
+    "AuthenticationSettings",
     "Block",
     "DeliverySettings",
     "Explained",

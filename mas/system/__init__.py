@@ -1,4 +1,4 @@
-"""The one module that sees everyone: it turns a configuration into a running tree.
+"""The one package that sees everyone: it turns a configuration into a running tree.
 
     mas (one_for_one)
     ├── redis          the embedded server, where no URL is given
@@ -9,8 +9,10 @@
     ├── bulletin       shows this tree to whoever asks, by way of Redis
     ├── steering       takes an operator's commands
     ├── watchdog       names what holds up the event loop
+    ├── tombstones     who was revoked: in Redis, in this process and on this disk alike
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
+    ├── outsiders      lets agents that run elsewhere into Redis, and nobody else
     ├── gateway        decides and delivers
     ├── roster         enrols the agents, keeps them alive, signs them off
     ├── pulse          the beat of all inboxes

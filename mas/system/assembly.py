@@ -13,16 +13,25 @@ from mas.agent.watchdog import Watchdog
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import Clock
-from mas.directory import PolicyKeeper, Rule, rules_of
+from mas.directory import PolicyKeeper, Rule, Tombstones, rules_of
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
 from mas.gateway import BLOCK, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
-from mas.ids import AgentId, agent_id, new_instance_id
+from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
 from mas.keys import Keys
 from mas.redis import Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
-from mas.registry import Counts, HealthMonitor, Reporter, Roster
+from mas.registry import (
+    Counts,
+    HealthMonitor,
+    Lives,
+    OutsiderKeeper,
+    Reporter,
+    Roster,
+    TombstoneFile,
+    TombstoneKeeper,
+)
 from mas.settings import Settings, resolve_class
 from mas.settings.supervisors import DEFAULT
 from mas.steering import Bulletin, Listener, Runner, new_runner_name, node_of
@@ -73,7 +82,7 @@ class System:
         self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
         self.subscriber = Subscriber(self.endpoint, **self._timeouts)
         self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
-        self._pulse = Pulse(clock)
+        self._pulse, self._tombstones = Pulse(clock), Tombstones()
         self.name = new_runner_name()
         self.seats = self._seats() if "agents" in parts else []
         self._tree = self._agent_tree() if self.seats else None
@@ -190,12 +199,23 @@ class System:
         if self._policy is not None:
             # First, hence last to stop: it seals what the others still record.
             children.append(Child("audit", self._sealer().run))
-        children += [Child("events", self.events.run), *self._operating()]
+        children += [
+            Child("events", self.events.run),
+            *self._operating(),
+            Child("tombstones", self._keep_tombstones().run),
+        ]
         if "service" in self.parts and self.settings.start_service:
-            monitor = HealthMonitor(self.redis, self.keys, self.events, self._clock)
+            in_flight = self.settings.gateway.longest_in_flight
+            monitor = HealthMonitor(
+                self.redis, self.keys, self.events, in_flight=in_flight, clock=self._clock
+            )
             children.append(Child("registry", monitor.run))
         if self._policy is not None:
-            children += [Child("policy", self._policy.run), Child("gateway", self._run_gateway)]
+            children += [
+                Child("policy", self._policy.run),
+                Child("outsiders", self._outsiders().run),
+                Child("gateway", self._run_gateway),
+            ]
         if self._tree is not None:
             children += [
                 Child("roster", self._roster.run),
@@ -203,6 +223,30 @@ class System:
                 Child(DEFAULT, self._tree.supervisor),
             ]
         return children
+
+    def _keep_tombstones(self) -> TombstoneKeeper:
+        file = TombstoneFile(self.settings.data_dir, self.keys, self._keyring.record)
+        return TombstoneKeeper(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self._tombstones,
+            file,
+            alarm=self.events.alarm,
+            clock=self._clock,
+        )
+
+    def _outsiders(self) -> OutsiderKeeper:
+        return OutsiderKeeper(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self._tombstones,
+            alarm=self.events.alarm,
+            clock=self._clock,
+        )
 
     def _keeper(self) -> PolicyKeeper:
         return PolicyKeeper(
@@ -223,23 +267,38 @@ class System:
         return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
 
     def _agent_tree(self) -> AgentTree:
-        delivery, signing = self.settings.gateway.delivery, self.settings.gateway.message_signing
+        gateway = self.settings.gateway
         self._roster = Roster(
             self.redis,
             self.keys,
             self._keyring,
             {seat.instance: seat.record() for seat in self.seats},
-            # Whatever an instance submitted is decided before its token goes.
-            token_life=delivery.ingress_retention + 2 * signing.max_drift,
+            lives=Lives(gateway.authentication.token_lifetime, gateway.longest_in_flight),
             events=self.events,
+            tombstones=self._tombstones,
+            on_refused=self._stop_seat,
             clock=self._clock,
         )
-        services = Services(self.redis, self.subscriber, self.keys, self._pulse, delivery, self._clock)
+        services = Services(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._pulse,
+            gateway.delivery,
+            self._clock,
+            self.keys.ingress,
+        )
         around = Surroundings(self.settings, self._roster, services, self.endpoint, self._log_setup)
         by_agent: dict[AgentId, list[Seat]] = {}
         for seat in self.seats:
             by_agent.setdefault(seat.spec.agent_id, []).append(seat)
         return AgentTree(self.settings.supervisors, by_agent, around)
+
+    def _stop_seat(self, instance: InstanceId) -> None:
+        """Let an agent that may not go on finish what it is at, and not start again by itself."""
+        for seat in self.seats:
+            if seat.instance == instance and seat.life is not None:
+                seat.life.stop()
 
     def _operating(self) -> list[Child]:
         """Return what lets people see and steer the others."""
@@ -281,6 +340,7 @@ class System:
                 self.keys,
                 self._keyring,
                 self.settings.gateway,
+                tombstones=self._tombstones,
                 clock=self._clock,
                 alarm=self.events.alarm,
             )

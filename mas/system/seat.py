@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
@@ -13,11 +12,11 @@ from anyio.abc import TaskStatus
 from mas.agent import Agent, Life, Services
 from mas.agent.process import Isolated, Spec
 from mas.directory import AgentRecord
-from mas.errors import ConfigurationError, MasError
+from mas.errors import ConfigurationError, EnrolmentRefused, MasError
 from mas.ids import InstanceId
 from mas.registry import Roster
 from mas.settings import AgentSettings, Settings, SupervisorSettings
-from mas.supervision import Budget, Child, Restart
+from mas.supervision import Budget, Child, Declined, Restart
 from mas.supervision.tree import brief
 from mas.trust import Credential
 
@@ -94,7 +93,11 @@ class Seat:
         """
 
         async def run(*, task_status: TaskStatus[None]) -> None:
-            life = self.life = self._new_life(around)
+            try:
+                credential = await around.roster.admit(self.instance)
+            except EnrolmentRefused as refusal:
+                raise Declined(str(refusal)) from refusal
+            life = self.life = self._new_life(around, credential)
             await life.run(task_status=task_status)
 
         spec = self.spec
@@ -118,11 +121,10 @@ class Seat:
         if self.life is not None:
             await self.life.quiet()
 
-    def _new_life(self, around: Surroundings) -> Life | Isolated:
-        credential = partial(around.roster.credential, self.instance)
+    def _new_life(self, around: Surroundings, credential: Credential) -> Life | Isolated:
         if self.spec.process:
-            return Isolated(self.name, partial(self._spec, around), credential)
-        return Life(self.make, credential, around.services, concurrency=self.spec.concurrency)
+            return Isolated(self.name, self._spec(around, credential), credential)
+        return Life(self.make, lambda: credential, around.services, concurrency=self.spec.concurrency)
 
     def _spec(self, around: Surroundings, credential: Credential) -> Spec:
         settings = around.settings

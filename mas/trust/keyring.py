@@ -84,6 +84,10 @@ class Keyring:
         """Derive the bearer token of one instance in one epoch of its enrolment."""
         return self._derive("token", agent, instance, epoch)
 
+    def redis_password(self, agent: AgentId, instance: InstanceId, epoch: str) -> str:
+        """Derive what an instance that runs outside opens its Redis connection with."""
+        return self._derive("redis", agent, instance, epoch).hex()
+
     def credential(self, agent: AgentId, instance: InstanceId, epoch: str) -> Credential:
         """Derive all that an instance needs to run."""
         return Credential(agent, instance, self.token(agent, instance, epoch), self.seal(agent))

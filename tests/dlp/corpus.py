@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from tests.dlp.templates import CLASS_OF, CLEAN, SENSITIVE
+from tests.dlp.held_templates import HELD_CLEAN, HELD_SENSITIVE
+from tests.dlp.templates import CLEAN, SENSITIVE
 from tests.dlp.values import Values
 
 Split = Literal["tuning", "held"]
+HELD: Split = "held"
+TUNING: Split = "tuning"
 _SLOT = re.compile(r"(?<!\{)\{([a-z0-9_]+)\}")
 
 
@@ -23,12 +26,13 @@ def corpus(split: Split, *, seed: int = 2024, each: int = 6) -> Iterator[Sample]
 
     Clean templates without slots come once, so that no single phrase weighs more than another.
     """
-    values = Values(seed + (split == "held"))
-    for kind, templates in SENSITIVE.items():
-        for template in _half(templates, split):
+    values = Values(seed + (split == HELD))
+    sensitive, clean = (HELD_SENSITIVE, HELD_CLEAN) if split == HELD else (SENSITIVE, CLEAN)
+    for kind, templates in sensitive.items():
+        for template in templates:
             for _ in range(each):
                 yield Sample(filled(template, values), [kind])
-    for template in _half(CLEAN, split):
+    for template in clean:
         for _ in range(each if _SLOT.search(template) else 1):
             yield Sample(filled(template, values), [])
 
@@ -36,12 +40,3 @@ def corpus(split: Split, *, seed: int = 2024, each: int = 6) -> Iterator[Sample]
 def filled(template: str, values: Values) -> str:
     """Return a template with its slots filled."""
     return _SLOT.sub(lambda slot: values.of(slot[1]), template).replace("{{", "{").replace("}}", "}")
-
-
-def labels(template: str, kind: str) -> set[str]:
-    """Return the classes of a template's slots, for checking that it belongs to its table."""
-    return {CLASS_OF.get(slot, slot) for slot in _SLOT.findall(template)} & {*SENSITIVE, kind}
-
-
-def _half(templates: tuple[str, ...], split: Split) -> tuple[str, ...]:
-    return templates[0::2] if split == "tuning" else templates[1::2]

@@ -4,6 +4,7 @@ import pytest
 
 from mas.dlp import CLASSES, Scanner, Scores, score
 from tests.dlp.corpus import corpus
+from tests.dlp.held_templates import HELD_CLEAN, HELD_SENSITIVE
 from tests.dlp.templates import CLEAN, SENSITIVE
 
 
@@ -31,8 +32,13 @@ def test_no_class_is_left_behind(held: Scores, kind: str):
 
 
 def test_splits_share_no_template():
-    for templates in (*SENSITIVE.values(), CLEAN):
-        assert len(set(templates)) == len(templates)
+    tuned = {*CLEAN, *(template for templates in SENSITIVE.values() for template in templates)}
+    held = {*HELD_CLEAN, *(template for templates in HELD_SENSITIVE.values() for template in templates)}
+    assert tuned & held <= {"{sentence}", "{paragraph}"}
+
+
+def test_both_splits_cover_every_class():
+    assert set(SENSITIVE) == set(HELD_SENSITIVE) == set(CLASSES)
 
 
 def test_corpus_is_the_same_for_the_same_seed():

@@ -1,13 +1,23 @@
 """Each example runs as its README says, in a process of its own, and prints what its README shows."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from tests.cli.process import started
 from tests.house import ROOT
-from tests.processes import run_until
 
 EXAMPLES = ROOT / "examples"
+
+
+def run(example: str, data_dir: Path, backend: str, *, until: str) -> str:
+    """Run an example until it prints something, stop it, and return all it printed."""
+    with started("--backend", backend, cwd=EXAMPLES / example, MAS_DATA_DIR=str(data_dir)) as running:
+        running.out.expect(until)
+        assert running.stop() == 0
+    assert "Traceback" not in str(running.err)
+    return str(running.out)
 
 
 def shown(example: str) -> list[str]:
@@ -17,22 +27,21 @@ def shown(example: str) -> list[str]:
 
 
 def test_every_example_has_a_readme_and_a_test():
-    there = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
-    assert all((EXAMPLES / name / "README.md").is_file() for name in there)
-    tested = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    assert all(name in tested for name in there)
+    there = {path.name for path in EXAMPLES.iterdir() if (path / "agents.yaml").is_file()}
+    tested = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert there == {name for name in there if name in tested and (EXAMPLES / name / "README.md").is_file()}
 
 
-def test_chemistry_tutoring_teaches_and_remembers_from_run_to_run(tmp_path):
-    first = run_until("lesson", EXAMPLES / "chemistry_tutoring", tmp_path / "data")
+def test_chemistry_tutoring_teaches_and_remembers_from_run_to_run(tmp_path, anyio_backend):
+    first = run("chemistry_tutoring", tmp_path / "data", anyio_backend, until="lesson 1")
     assert all(line in first for line in shown("chemistry_tutoring"))
     assert "lesson 1: 0 of 3 right" in first
-    second = run_until("lesson", EXAMPLES / "chemistry_tutoring", tmp_path / "data")
+    second = run("chemistry_tutoring", tmp_path / "data", anyio_backend, until="lesson 2")
     assert "lesson 2: 3 of 3 right" in second
 
 
-def test_healthcare_consultation_refuses_the_patient_and_sees_every_case(tmp_path):
-    output = run_until("consultation over", EXAMPLES / "healthcare_consultation", tmp_path / "data")
+def test_healthcare_consultation_refuses_the_patient_and_sees_every_case(tmp_path, anyio_backend):
+    output = run("healthcare_consultation", tmp_path / "data", anyio_backend, until="consultation over")
     assert all(line in output for line in shown("healthcare_consultation"))
     assert "AUTHZ_DENIED" in output
 

@@ -111,7 +111,8 @@ class _Child:
             await tasks.start(pulse.run)
             if spec.loop_alarm:
                 await tasks.start(Watchdog(spec.loop_alarm).run)
-            services = Services(redis, subscriber, Keys(spec.namespace), pulse, spec.delivery, SYSTEM)
+            keys = Keys(spec.namespace)
+            services = Services(redis, subscriber, keys, pulse, spec.delivery, SYSTEM, keys.ingress)
             make = partial(_class_of(spec), spec.agent_id, **spec.init_kwargs)
             life = Life(make, lambda: held, services, concurrency=spec.concurrency)
             tasks.start_soon(self._obey, life, held, tasks.cancel_scope)

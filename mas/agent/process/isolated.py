@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import anyio
@@ -29,7 +29,7 @@ class Isolated:
 
     :param name: what it is called in errors
     :param spec: what it is given
-    :param credential: asked for at the start; a renewal reaches the process while it runs
+    :param credential: what the spec says of it may grow old: a renewal reaches the process while it runs
     :param environ: its environment, but for what begins with `MAS_`
     :ivar pid: its process id; 0 while there is none
     """
@@ -37,8 +37,8 @@ class Isolated:
     def __init__(
         self,
         name: str,
-        spec: Callable[[Credential], Spec],
-        credential: Callable[[], Credential],
+        spec: Spec,
+        credential: Credential,
         *,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -55,17 +55,16 @@ class Isolated:
 
         :raises ProcessFailed: if the process was killed, or its agent crashed
         """
-        credential = self._credential()
         kills = kills_for_memory()
-        async with self._process() as (process, reports):
-            self.pid = process.pid
-            with credential.watched(lambda: self._order("renew", credential.token)):
+        with self._credential.watched(lambda: self._order("renew", self._credential.token)):
+            async with self._process() as (process, reports):
+                self.pid = process.pid
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._send, process, encode(self._spec(credential)))
+                    tasks.start_soon(self._send, process)
                     tasks.start_soon(self._listen, reports, task_status)
                     status = await process.wait()
                     tasks.cancel_scope.cancel()
-            self._read(reports, Lines(), anyio.TASK_STATUS_IGNORED)
+                self._read(reports, Lines(), anyio.TASK_STATUS_IGNORED)
         killed = kills_for_memory() - kills
         error = failure(self._name, process.pid, status, self._crash, killed=killed)
         if error is not None and not (self._asked_to_stop and status == 0):
@@ -146,11 +145,11 @@ class Isolated:
                 process.kill()
             await process.aclose()
 
-    async def _send(self, process: Process, spec: bytes) -> None:
+    async def _send(self, process: Process) -> None:
         """Pass on what it is to know and to do; a process that is gone is told nothing."""
         assert process.stdin is not None  # noqa: S101 - it was opened with a pipe
         with suppress(*_BROKEN):
-            await process.stdin.send(spec + b"\n")
+            await process.stdin.send(encode(self._spec) + b"\n")
             while True:
                 while self._orders:
                     await process.stdin.send(encode(self._orders.popleft()) + b"\n")

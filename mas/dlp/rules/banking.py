@@ -32,7 +32,7 @@ _NO_BANK = compiled(
         "aws|cloud|azure|gcp|customer|user|loyalty|frequent|flyer|utility|electric|gas|water|internet|member|email|twitter|github|support|tenant|subscription"
     )
 )
-_ACCOUNT = r"(?:bank ?)?(?:account|acct|a/c)(?:[ _]?(?:number|num|no|nr|#))?"
+_ACCOUNT = r"(?:bank[ _]?)?(?:account|acct|a/c)(?:[ _]?(?:number|num|no|nr|#))?"
 _FILLER = r"[^0-9\n]{0,20}?"
 _CLABE_WEIGHTS = (3, 7, 1)
 
@@ -89,11 +89,13 @@ BANKING: tuple[Rule, ...] = (
         rf"(?i)\b(?:routing|aba|rtn)(?:[ _]?(?:transit|number|num|no|#)){{0,2}}\b{_FILLER}(?P<v>\d{{9}})\b",
         _routing,
     ),
-    Rule("account", "bank_account", rf"(?i)\b{_ACCOUNT}{_FILLER}\b(?P<v>\d[\d \-]{{4,20}}\d)\b", _account),
+    Rule(
+        "account", "bank_account", rf"(?i)(?:\b|_){_ACCOUNT}{_FILLER}\b(?P<v>\d[\d \-]{{4,20}}\d)\b", _account
+    ),
     Rule(
         "uk-sort-code",
         "bank_account",
-        rf"(?i)\bsort ?code{_FILLER}\b(?P<v>\d\d[- ]?\d\d[- ]?\d\d)\b",
+        rf"(?i)\bsort[ _-]?code{_FILLER}\b(?P<v>\d\d[- ]?\d\d[- ]?\d\d)\b",
     ),
     Rule("au-bsb", "bank_account", rf"\bBSB{_FILLER}\b(?P<v>\d{{3}}[- ]?\d{{3}})\b"),
     Rule("mx-clabe", "bank_account", r"(?i)\bclabe\b[^0-9\n]{0,20}(?P<v>\d{18})\b", _clabe),

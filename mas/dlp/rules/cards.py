@@ -25,7 +25,9 @@ def _number(candidate: Candidate) -> float:
         return 0.6 if grouped and candidate.value.count("-") + candidate.value.count(" ") == 3 else 0
     if digits < 14:
         return 0
-    return 0.95 if grouped or digits in {15, 16} else 0.6
+    if grouped or digits in {15, 16}:
+        return 0.95
+    return 0.6 if digits == 14 else 0
 
 
 def _beside_a_card(candidate: Candidate) -> float:
@@ -51,13 +53,13 @@ CARDS: tuple[Rule, ...] = (
     Rule(
         "card-verification",
         "cvv",
-        rf"(?i)\b(?:{_CODE_WORDS})\b[^0-9\n]{{0,40}}?\b(?P<v>\d{{3,4}})\b",
+        rf"(?i)(?:\b|_)(?:{_CODE_WORDS})(?:\b|_)[^0-9\n]{{0,40}}?\b(?P<v>\d{{3,4}})\b",
         _code,
     ),
     Rule(
         "card-expiry",
         "card_expiry",
-        r"(?i)\b(?:exp(?:\.|iry|ires|iration)?(?: ?date)?|valid (?:thru|through|until|till|to)|good (?:thru|through))\b"
+        r"(?i)(?:\b|_)(?:exp(?:\.|iry|ires|iration)?(?:[ _]?date)?|valid (?:thru|through|until|till|to)|good (?:thru|through))(?:\b|_)"
         r"[^0-9\n]{0,30}(?P<v>(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20)?[2-4]\d)\b",
         _beside_a_card,
     ),

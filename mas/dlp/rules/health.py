@@ -22,7 +22,7 @@ _STRONGLY_CLINICAL = compiled(
 )
 _NOT_CLINICAL = compiled(
     words(
-        "bed|ward|part|parts|version|ver|model|sku|room|building|section|sect|clause|chapter|page|figure|fig|"
+        "engine|vehicle|car|obd|dtc|fault|trouble|machine|bed|ward|part|parts|version|ver|model|sku|room|building|section|sect|clause|chapter|page|figure|fig|"
         "table|grid|cell|bin|shelf|aisle|seat|gate|row|rev|revision|release|firmware|build|spec|standard|"
         "iso|vitamin|error|route|highway|paper size|zone|block|slot|lot|item|product|serial|drawing|rack|"
         "locker|bay|bus|flight|driver|chip|socket|connector|coordinates?|track|size|class|level|unit"
@@ -36,7 +36,7 @@ _HEALTH_PLAN = compiled(
     )
 )  # fmt: skip
 _NPI = compiled(words("npi|national provider(?: identifier| id)?|provider (?:id|number|no|identifier)"))
-_FILLER = r"[ \t]*(?:(?:number|num|no|nr|id|identifier|code)\b\.?)?[ \t]*(?:(?:is|was|of|on file|assigned|as|are)\b)?[\s:=#\"'\\(_\-\x1f]{0,8}"
+_FILLER = r"[ \t]*(?:(?:number|num|no|nr|id|identifier|code)\b)?\.?[ \t]*(?:(?:is|was|of|on file|assigned|as|are)\b)?[\s:=#>\"'\\(_\-\x1f]{0,8}"
 
 
 def _dated(value: str) -> bool:
@@ -102,8 +102,8 @@ HEALTH: tuple[Rule, ...] = (
     Rule(
         "plan-member",
         "health_insurance_id",
-        r"(?i)\b(?:(?:health |medical )?insurance|medicare|medicaid|mbi|hicn|health plan|member(?:ship)?|subscriber|policy|beneficiary|enrollee)"
-        r"[ _-]?(?:member |policy |subscriber |card |beneficiary )?(?:id|number|num|no|nr|#|identifier)?\.?"
+        r"(?i)(?:\b|_)(?:(?:health |medical )?insurance|medicare|medicaid|mbi|hicn|health plan|member(?:ship)?|subscriber|policy|beneficiary|enrollee)"
+        r"[ _-]?(?:member|policy|subscriber|card|beneficiary)?[ _-]?(?:id|number|num|no|nr|#|identifier)?\.?"
         rf"{_FILLER}(?P<v>[A-Z]{{0,4}}-?\d[0-9A-Z]*(?:-[0-9A-Z]+){{0,3}})\b",
         _plan_member,
     ),
@@ -125,7 +125,7 @@ HEALTH: tuple[Rule, ...] = (
         r"(?i)\b(?:icd[ -]?10(?:[ -]?(?:cm|pcs))?|icd|diagnos(?:is|es|tic|ed)|dx)(?:[ _-]?codes?)?[^.\n]{0,40}?"
         r"\b(?P<v>(?-i:[A-TV-Z]\d[0-9AB](?:[0-9][0-9A-Z]{0,3})?))\b",
         lambda candidate: (
-            0.8 if candidate.stands_alone and not _NOT_CLINICAL.search(candidate.before(14)) else 0
+            0.8 if candidate.stands_alone and not _NOT_CLINICAL.search(candidate.before(20)) else 0
         ),
         triggers=(r"(?i)(?:icd|diagnos|\bdx\b)[^.\n]{0,60}[A-Z]\d\d",),
     ),

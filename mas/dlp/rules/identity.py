@@ -57,7 +57,7 @@ IDENTITY: tuple[Rule, ...] = (
     Rule(
         "us-ssn-named",
         "ssn",
-        rf"(?i)\b{_SSN_NAME}{_FILLER}(?P<v>\d{{3}}[ .\-/_]{{0,3}}\d{{2}}[ .\-/_]{{0,3}}\d{{4}})\b",
+        rf"(?i)(?:\b|_){_SSN_NAME}{_FILLER}(?P<v>\d{{3}}[ .\-/_]{{0,3}}\d{{2}}[ .\-/_]{{0,3}}\d{{4}})\b",
         _named,
     ),
     Rule(
@@ -76,7 +76,7 @@ IDENTITY: tuple[Rule, ...] = (
     Rule(
         "passport",
         "passport",
-        rf"(?i)\b(?:passports?|reisepass|passeport|pasaporte|passaporto){_NUMBERED}(?:is[ ])?(?P<v>[A-Z]{{0,3}} ?\d[0-9A-Z]{{5,9}})\b",
+        rf"(?i)(?:\b|_)(?:passports?|reisepass|passeport|pasaporte|passaporto){_NUMBERED}(?:is[ ])?(?P<v>[A-Z]{{0,3}} ?\d[0-9A-Z]{{5,9}})\b",
         _paper,
     ),
     Rule(
@@ -89,7 +89,7 @@ IDENTITY: tuple[Rule, ...] = (
     Rule(
         "driving-licence",
         "drivers_license",
-        r"(?i)\b(?:driv(?:er|ing)'?s?'?[ _-]?(?:licen[cs]es?|permit|lic\.?)|driverslicense|driverlicen[cs]e|dl(?:[ _]?(?:number|num|no|#))"
+        r"(?i)(?:\b|_)(?:driv(?:er|ing)'?s?'?[ _-]?(?:licen[cs]es?|permit|lic\.?)|driverslicense|driverlicen[cs]e|dl(?:[ _]?(?:number|num|no|#))"
         r"|d\.l\.|dln|dl|licen[cs]e[ _-]?(?:number|no)|fuhrerschein(?:nummer)?|permis de conduire)"
         rf"{_NUMBERED}(?P<v>[A-Z]{{0,5}}-?\d[0-9A-Z]{{2,}}(?:[- ]\d[0-9A-Z]{{2,5}}){{0,4}}|[A-Z]{{5}}\d{{6}}[A-Z0-9]{{5}})\b",
         _paper,

@@ -91,9 +91,12 @@ PASSWORDS: tuple[Rule, ...] = (
     Rule(
         "password-given",
         "password",
-        rf"(?i){_LOGIN_WORD}{GIVEN}{VALUE}(?P<u>[^\s\"'`<>,;]{{4,128}}|<[^>\s]{{1,60}}>))",
+        rf"(?i){_LOGIN_WORD}(?: (?:for|to|of|on|at|in) [^\n.:;=,\"']{{1,40}}?)?{GIVEN}{VALUE}(?P<u>[^\s\"'`<>,;]{{4,128}}|<[^>\s]{{1,60}}>))",
         _given,
-        triggers=(rf"(?i){_LOGIN_WORD}[\"'`\\]{{0,4}}[ \t]{{0,3}}(?:=|:|->)",),
+        triggers=(
+            rf"(?i){_LOGIN_WORD}[\"'`\\]{{0,4}}[ \t]{{0,3}}(?:=|:|->)",
+            rf"(?i){_LOGIN_WORD} (?:for|to|of|on|at|in) ",
+        ),
     ),
     Rule(
         "password-given-briefly",
@@ -114,10 +117,17 @@ PASSWORDS: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        "password-element",
+        "password",
+        rf"(?i)<{_LOGIN_WORD}(?: [^<>\n]{{1,60}})?>(?P<v>[^<>\s]{{4,128}})</",
+        _given,
+        triggers=(rf"(?i)<{_LOGIN_WORD}",),
+    ),
+    Rule(
         "password-spoken",
         "password",
-        rf"(?i)\b{_LOGIN_WORD}(?: (?:for|to|of|on|at|in) [^\n.:;]{{1,50}}?)?"
-        r" (?:(?:is|was|has been|will be|should be|gets|got)? ?(?:changed|reset|set|updated|rotated) to|(?:should|will|would) be|is now|is|was|to|are|as|=)"
+        rf"(?i)\b{_LOGIN_WORD}(?:'s|(?: (?:for|to|of|on|at|in) [^\n.:;]{{1,50}}?)?"
+        r" (?:(?:is|was|has been|will be|should be|gets|got)? ?(?:changed|reset|set|updated|rotated) to|(?:should|will|would) be|is now|is|was|to|are|as|=))"
         r"(?: (?:now|currently|set to|just|still|simply))?:?[ ]+(?P<v>\\?[\"'`]?[^\s\"'`]{4,64})",
         _spoken,
         triggers=(_WAKING,),

@@ -7,13 +7,15 @@ import itertools
 import re
 
 from mas.dlp.candidate import Candidate
-from mas.dlp.rule import Rule
+from mas.dlp.rule import Rule, compiled
 from mas.dlp.words import listed
 
+# What follows `@` in file names, units and hosts that no mail reaches; not the extensions that are countries too.
 _NOT_A_DOMAIN = listed(
-    "png jpg jpeg gif svg webp ico css js ts jsx tsx py rb go rs java json yaml yml toml xml html htm md txt csv pdf zip gz tar "
-    "lock log sh bat exe dll so local localdomain internal lan localhost service timer socket target "
+    "png jpg jpeg gif svg webp ico css js ts jsx tsx json yaml yml toml xml html htm txt csv pdf gz tar lock log bat exe dll "
+    "local localdomain internal lan localhost service timer socket target"
 )
+_REMOTE_LOGIN = compiled(r"(?i)\b(?:ssh|scp|sftp|rsync|mosh|git clone|ssh-copy-id)\b[^\n]{0,30}$")
 _MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 _DATE = (
     r"(?:\d{1,2}[/.\- ]\d{1,2}[/.\- ](?:\d{4}|\d{2})|(?:18|19|20)\d{2}[/.\-]?[01]\d[/.\-]?[0-3]\d"
@@ -26,10 +28,9 @@ def _email(candidate: Candidate) -> float:
     suffix = domain.rpartition(".")[2].lower()
     if suffix in _NOT_A_DOMAIN or ".." in candidate.value or local.startswith(".") or local.endswith("."):
         return 0
-    following = candidate.after(2)
-    if local == "git" and following[:1] in {":", "/"}:
+    if _REMOTE_LOGIN.search(candidate.before(40)) or (local == "git" and candidate.after(1) in {":", "/"}):
         return 0
-    if "://" in candidate.before(12) and ":" in candidate.before(1):
+    if candidate.before(3) == "://" or ("://" in candidate.before(12) and ":" in candidate.before(1)):
         return 0
     return 0.95
 
@@ -67,7 +68,7 @@ PERSON: tuple[Rule, ...] = (
     Rule(
         "date-of-birth",
         "date_of_birth",
-        rf"(?i)\b(?:d\.?o\.?b|date[ _]?of[ _]?birth|birth[ _]?da(?:te|y)|born|geboren|geburtsdatum|nee? le|fecha de nacimiento|nacid[oa]|date de naissance|data di nascita)\b"
+        rf"(?i)(?:\b|_)(?:d\.?o\.?b|date[ _-]?of[ _-]?birth|birth[ _-]?da(?:te|y)|born|geboren|geburtsdatum|nee? le|fecha de nacimiento|nacid[oa]|date de naissance|data di nascita)(?:\b|_)"
         rf"[^0-9\n]{{0,25}}?(?P<v>{_DATE})(?:\b|T)",
         _birthday,
         triggers=(

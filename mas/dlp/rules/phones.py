@@ -35,7 +35,7 @@ _REGIONS = (
 _EXTENSION = r"(?:[ ,;]{0,2}(?:x|ext\.?|extension)[ .:]?\d{1,6})?"
 _SOON = r"[^0-9\n+(]{0,40}\(?\d(?:[ ().\-/]{0,3}\d){6}"
 _ANNOUNCED_BY = (
-    r"phones?|tel(?:ephone)?|telefon[eo]?|mobile|mob|cell(?:phone|ular)?|fax|call(?:ing)?|ring|dial|whatsapp|sms|text|contact|reach"
+    r"phones?|tel(?:ephone)?|telefon[eo]?|mobile|mob|cell(?:phone|ular)?|fax|call(?:ed|ing)?|ring|rang|dial(?:l?ed)?|whatsapp|sms|text(?:ed)?|contact(?:ed)?|reach(?:ed)?"
     r"|landline|handy|portable|msisdn|voicemail|hotline|handynummer|rufnummer|telefonnummer"
 )
 _LINE = compiled(
@@ -151,12 +151,12 @@ PHONES: tuple[Rule, ...] = (
     Rule(
         "phone-announced",
         "phone",
-        rf"(?i)\b(?:{_ANNOUNCED_BY})\b[^0-9\n+(]{{0,40}}(?P<v>\(?\d(?:[ ().\-/]{{0,3}}\d){{6,14}}{_EXTENSION})\b",
+        rf"(?i)(?:\b|_)(?:{_ANNOUNCED_BY})(?:\b|_)[^0-9\n+(]{{0,40}}(?P<v>\(?\d(?:[ ().\-/]{{0,3}}\d){{6,14}}{_EXTENSION})\b",
         _announced,
         triggers=(
             # A key may go on after its word: `phoneNumber`.
             rf"(?i)(?:phone|mobile|telefon|fax|cell|handy|landline|msisdn|whatsapp|hotline|rufnummer){_SOON}",
-            rf"(?i)\b(?:tel|mob|call|calling|ring|dial|sms|text|contact|reach|portable|voicemail)\b{_SOON}",
+            rf"(?i)\b(?:tel|mob|call|ring|rang|dial|sms|text|contact|reach|portable|voicemail){_SOON}",
         ),
     ),
 )

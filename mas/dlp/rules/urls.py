@@ -11,7 +11,7 @@ _SCHEMES = (
     r"|trino|presto|hive|db2|firebird|sqlite|memcached|jdbc|odbc|https?|wss?|git|svn|socks[45]h?|s3|vnc|rdp|telnet|tcp|etcd|zookeeper|consul|vault|davs?"
 )
 _PLACEHOLDER = compiled(
-    r"(?i)^[<\[{(]|[>\]})]$|\$\{|^\$[A-Za-z_(]|\{\{|%\(|%s|\*{3}|^x{3,}$|^\.{3}|^your[-_]|redacted|^changeme$|placeholder"
+    r"(?i)^[<\[{(]|[>\]})]$|\$\{|^\$(?-i:[A-Z_]+|[a-z_]+)$|^\$\(|\{\{|%\(|^%s$|\*{3}|^x{3,}$|^\.{3}|^your[-_]|redacted|^changeme$|placeholder"
 )
 _PASSWORD_PART = compiled(r"(?i)(?:password|pwd) ?= ?([^;\"']{1,100})")
 
