@@ -123,13 +123,15 @@ class Supervisor(Nested):
         """
         await self._ask(path, orders.start)
 
-    async def restart(self, path: str) -> None:
-        """Stop a child, if it runs, and start it; its siblings are left alone.
+    async def restart(self, path: str, *, by_strategy: bool = False) -> None:
+        """Stop a child, if it runs, and start it.
 
+        :param by_strategy: do so with the siblings too that its supervisor's strategy would restart with it
+            if it failed: stopped in the reverse order, started in order. Without, they are left alone
         :raises StartFailed: if it did not become ready; its supervisor goes on trying
         :raises SupervisionError: if it was stopped meanwhile, or its supervisor is not running
         """
-        await self._ask(path, orders.restart)
+        await self._ask(path, orders.restart_by_strategy if by_strategy else orders.restart)
 
     async def stop(self, path: str) -> None:
         """Stop a child; it stays down until it is started, whatever its siblings do."""
