@@ -5,6 +5,7 @@ revocation  an agent is shut out, and let in again; tombstone_keeper and tombsto
 heartbeat   one beat for all instances of a process
 health      finds those that died without leaving
 roster      the instances of one process, together
+listing     all that is known of them, for people
 outsiders   agents that run elsewhere: credentials, redis_rights, and who looks after both
 events      what happens to agents, told on `mas.system`
 """
@@ -14,6 +15,7 @@ from mas.registry.enrolment import ENROL, HEARTBEAT_LIFE, LEAVE, Enrolled, Lives
 from mas.registry.events import Event, Kind, encode_event
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
+from mas.registry.listing import list_agents
 from mas.registry.outsiders import OutsiderKeeper, enrol_outsider, shut_out
 from mas.registry.revocation import BURY, Revocation, lift, revoke
 from mas.registry.roster import Roster
@@ -42,6 +44,7 @@ __all__ = [
     "enrol_outsider",
     "leave",
     "lift",
+    "list_agents",
     "revoke",
     "shut_out",
 ]

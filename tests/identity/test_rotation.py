@@ -20,8 +20,8 @@ A, ONE = AgentId("a"), InstanceId("one")
 
 def roster_of(system: System):
     """Return the roster of a running system."""
-    (slot,) = (child for child in system.root._plan.children if child.name == "roster")
-    return slot.run.__self__
+    (run,) = (child.run for child in system.root._plan.children if child.name == "roster")
+    return getattr(run, "__self__")  # noqa: B009 - it is a bound method
 
 
 async def test_rotating_again_and_again_under_load_loses_and_refuses_nothing(redis_url, running):
