@@ -7,8 +7,8 @@ import click
 import msgspec
 
 from mas.audit import EventKind
+from mas.cli.deployment import Deployment, reaching
 from mas.cli.printable import printable
-from mas.cli.reach import Reached, reached
 from mas.cli.report import columns
 from mas.clock import SYSTEM
 from mas.directory import AgentRecord, Tombstones
@@ -68,12 +68,12 @@ def enrol_agent(
 
 
 async def _list(config: Path | None) -> list[ListedAgent]:
-    async with reached(config) as at:
+    async with reaching(config) as at:
         return await list_agents(at.redis, at.keys, at.keyring)
 
 
 async def _revoke(config: Path | None, agent: AgentId, instance: InstanceId | None, reason: str) -> None:
-    async with reached(config) as at:
+    async with reaching(config) as at:
         done = await revoke(at.redis, at.keys, at.keyring, agent, instance, reason=reason)
         # Here too, in case that Redis forgets before anybody else has taken note.
         await anyio.to_thread.run_sync(_file(at).keep, [done.tombstone])
@@ -85,7 +85,7 @@ async def _revoke(config: Path | None, agent: AgentId, instance: InstanceId | No
 
 
 async def _lift(config: Path | None, agent: AgentId, instance: InstanceId | None) -> None:
-    async with reached(config) as at:
+    async with reaching(config) as at:
         tombstone = await lift(at.redis, at.keys, at.keyring, agent, instance)
         await anyio.to_thread.run_sync(_file(at).keep, [tombstone])
         await at.events.write(EventKind.LIFTED, tombstone.field, actor=at.actor)
@@ -100,7 +100,7 @@ async def _enrol(
     url: RedisUrl | None,
     days: float,
 ) -> Path:
-    async with reached(config) as at:
+    async with reaching(config) as at:
         url = url or at.settings.redis_url
         if url is None:
             raise EnrolmentRefused(
@@ -129,7 +129,7 @@ async def _enrol(
         return file
 
 
-def _file(at: Reached) -> TombstoneFile:
+def _file(at: Deployment) -> TombstoneFile:
     return TombstoneFile(at.settings.data_dir, at.keys, at.keyring.record)
 
 
