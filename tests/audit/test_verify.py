@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,35 +28,35 @@ def altered(entry: Raw) -> Raw:
     return [entry[0], [b"record", body, b"mac", entry[1][3]]]
 
 
-def edit(entries: list[Raw], at: int, _: random.Random) -> bytes:
+def edit(entries: list[Raw], at: int, _: random.Random) -> Any:
     entries[at] = altered(entries[at])
     return entries[at][0]
 
 
-def edit_mac(entries: list[Raw], at: int, _: random.Random) -> bytes:
+def edit_mac(entries: list[Raw], at: int, _: random.Random) -> Any:
     entry_id, fields = entries[at]
     entries[at] = [entry_id, [*fields[:3], fields[3][::-1]]]
     return entry_id
 
 
-def delete(entries: list[Raw], at: int, _: random.Random) -> bytes:
+def delete(entries: list[Raw], at: int, _: random.Random) -> Any:
     del entries[at]
     return entries[at][0]
 
 
-def insert(entries: list[Raw], at: int, _: random.Random) -> bytes:
+def insert(entries: list[Raw], at: int, _: random.Random) -> Any:
     ms, sequence = order(entries[at][0])
     entries.insert(at + 1, [b"%d-%d" % (ms, sequence + 100_000), altered(entries[at])[1]])
     return entries[at + 1][0]
 
 
-def duplicate(entries: list[Raw], at: int, chance: random.Random) -> bytes:
+def duplicate(entries: list[Raw], at: int, chance: random.Random) -> Any:
     ms, sequence = order(entries[at][0])
     entries.insert(at + 1, [b"%d-%d" % (ms, sequence + 100_000), entries[chance.randrange(at + 1)][1]])
     return entries[at + 1][0]
 
 
-def reorder(entries: list[Raw], at: int, _: random.Random) -> bytes:
+def reorder(entries: list[Raw], at: int, _: random.Random) -> Any:
     """Swap two records of one run, so that each number stands where the other stood."""
     run = msgspec.json.decode(entries[at][1][1])["run"]
     other = next(
@@ -65,7 +66,7 @@ def reorder(entries: list[Raw], at: int, _: random.Random) -> bytes:
     return entries[at][0]
 
 
-KINDS: list[Callable[[list[Raw], int, random.Random], bytes]] = [
+KINDS: list[Callable[[list[Raw], int, random.Random], Any]] = [
     edit,
     edit_mac,
     delete,
