@@ -34,8 +34,8 @@ async def test_a_query_finds_sealed_and_unsealed_alike_and_nothing_else(desk):
         for value in {found.record[field] for found in all_of_them}:
             found = await everything(desk, trail=Trail.MESSAGES, **{name: value})
             assert [f.id for f in found] == [f.id for f in all_of_them if f.record[field] == value]
-    with_mail = [f.id for f in all_of_them if "violations" in f.record]
-    assert [f.id for f in await everything(desk, violation="email")] == with_mail
+    found_mail = [f.id for f in all_of_them if "violations" in f.record]
+    assert [f.id for f in await everything(desk, violation="email")] == found_mail
     one = all_of_them[123]
     assert await everything(desk, correlation=one.record["message_id"]) == [one]
     middle = all_of_them[100].seconds
