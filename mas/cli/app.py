@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mas.cli.audit import audit
 from mas.cli.dlp import dlp
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -295,4 +296,5 @@ def demo(backend: str, *, debug: bool) -> None:
         sys.exit(show_demo(backend=backend))
 
 
+app.add_command(audit)
 app.add_command(dlp)
