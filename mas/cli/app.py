@@ -119,7 +119,7 @@ def check(config: Path | None, *, as_json: bool, verbose: bool, debug: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="Print the trees as JSON.")
 @_debug
 def ps(config: Path | None, *, as_json: bool, debug: bool) -> None:
-    """Show what runs, on every machine that shares the Redis: each runner's supervision tree."""
+    """Show what runs, on every machine that shares the Redis, as trees."""
     from mas.cli import logs
     from mas.cli.complaint import told
     from mas.cli.ps import show_runners
