@@ -70,7 +70,7 @@ class Supervisor(Nested):
         :raises RestartsExhausted: if restarting did not help within the budget
         :raises StopOverrun: if a child ignored its cancellation, once that child has ended after all
         """
-        if self._keeper is not None and self._keeper.state.active:
+        if self._busy:
             raise SupervisionError(self.name, "is running already")
         above = self._above
         clock = self._clock or (SYSTEM if above is None else above.clock)
@@ -168,13 +168,18 @@ class Supervisor(Nested):
     # ---- as another's child
 
     def adopt(self, line: Line) -> None:
-        """Take its place in a tree; its parent calls this."""
-        self._above = line
+        """Take its place in a tree; its parent calls this. One that runs stays where it is."""
+        if not self._busy:
+            self._above = line
 
     def hurry(self) -> None:
         """Stop asking children that are being stopped, now and from now on."""
         if self._keeper is not None:
             self._keeper.hurry()
+
+    @property
+    def _busy(self) -> bool:
+        return self._keeper is not None and self._keeper.state.active
 
     # ---- finding its way
 
