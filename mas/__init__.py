@@ -4,10 +4,11 @@ Every message goes from an agent through the gateway to another agent's handler,
 
     errors, ids, clock, decision, log                 words
     message, control, keys, trust                     what flows, and what proves it
-    settings, redis, supervision                      machinery that knows nothing of agents
+    redis, supervision, dlp                           machinery that knows nothing of agents
+    settings                                          what a user may write
     bus, directory, audit                             where things are put
     gateway, registry, agent                          the residents
-    system                                            the one module that sees everyone
+    system, outside                                   what runs a deployment, and one agent elsewhere
     cli, bench, testing                               for people, and for their tests
 """
 
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
         SupervisionError,
         UnknownChild,
     )
+    from mas.outside import connect
+    from mas.registry import Credentials
     from mas.system import System, open_system
 
 __all__ = [
     "Agent",
     "AgentMessage",
     "ConfigurationError",
+    "Credentials",
     "Decision",
     "EnrolmentRefused",
     "IntegrityError",
@@ -60,13 +64,14 @@ __all__ = [
     "SupervisionError",
     "System",
     "UnknownChild",
+    "connect",
     "open_system",
 ]
 
 __version__ = "0.1.0"
 
 # Lightest first: whoever asks for an error, or runs `mas --help`, does not wait for the whole house.
-_HOMES = ("errors", "decision", "control", "agent", "system")
+_HOMES = ("errors", "decision", "control", "agent", "registry", "outside", "system")
 
 
 def __getattr__(name: str) -> Any:

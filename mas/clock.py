@@ -4,18 +4,16 @@ Whoever sleeps, waits with a deadline or asks what time it is does so through a 
 object decides how fast time passes, on asyncio and on trio alike. All times are seconds.
 """
 
+import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sized
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import anyio
 import anyio.lowlevel
-
-_HOPS = 40
-"""Passes through the event loop that most chains of wake-ups need before every task waits again."""
 
 
 class Clock(Protocol):
@@ -150,10 +148,16 @@ class ManualClock:
         self._now = target
 
     async def settle(self) -> None:
-        """Let every task run until it waits, while the time stands still."""
-        for _ in range(_HOPS):
+        """Let every task run until it waits for something, while the time stands still."""
+        await anyio.lowlevel.checkpoint()
+        queue = _asyncio_queue()
+        if queue is None:
+            await anyio.wait_all_tasks_blocked()
+            return
+        idle = 0
+        while idle < 2:
+            idle = 0 if queue else idle + 1
             await anyio.lowlevel.checkpoint()
-        await anyio.wait_all_tasks_blocked()
 
     @contextmanager
     def _alarm(
@@ -181,3 +185,16 @@ class _Alarm:
         self.rung.set()
         if self.action is not None:
             self.action()
+
+
+def _asyncio_queue() -> Sized | None:
+    """Return what asyncio is about to run; None on another event loop.
+
+    To ask asyncio's tasks whether they wait is not enough: between the end of one task and the waking of
+    the one that waits for it there is a moment when all of them do.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return getattr(loop, "_ready", None)

@@ -21,14 +21,19 @@ class Keys:
     __slots__ = (
         "agents",
         "audit_messages",
+        "audit_sealed",
+        "audit_sealer",
+        "audit_seals",
         "audit_security",
         "dead_letters",
         "gateways",
         "ingress",
         "namespace",
+        "outsiders",
         "policy",
         "prefix",
         "system",
+        "tombstones",
     )
 
     def __init__(self, namespace: str = "") -> None:
@@ -37,10 +42,15 @@ class Keys:
         self.ingress = f"{p}mas.gateway.ingress"
         self.gateways = f"{p}mas.gateways"
         self.agents = f"{p}mas.agents"
+        self.outsiders = f"{p}mas.outsiders"
+        self.tombstones = f"{p}mas.tombstones"
         self.policy = f"{p}mas.policy"
         self.system = f"{p}mas.system"
         self.audit_messages = f"{p}audit:messages"
         self.audit_security = f"{p}audit:security_events"
+        self.audit_seals = f"{p}audit:seals"
+        self.audit_sealed = f"{p}audit:sealed"
+        self.audit_sealer = f"{p}audit:sealer"
         self.dead_letters = f"{p}dlq:messages"
 
     def ingress_of(self, agent: AgentId) -> str:
@@ -74,6 +84,19 @@ class Keys:
     def token_hash(self, agent: AgentId, instance: InstanceId) -> str:
         """Name the string that makes an instance's token valid."""
         return f"{self.prefix}agent:{agent}:token_hash:{instance}"
+
+    def previous_token_hash(self, agent: AgentId, instance: InstanceId) -> str:
+        """Name the string that keeps an instance's token before the last rotation valid for a while."""
+        return f"{self.prefix}agent:{agent}:token_hash:{instance}:previous"
+
+    def redis_user(self, agent: AgentId, instance: InstanceId) -> str:
+        """Name the Redis user of an instance that runs outside."""
+        return f"{self.redis_users}{agent}:{instance}"
+
+    @property
+    def redis_users(self) -> str:
+        """What the names of all those users begin with."""
+        return f"{self.prefix}mas.agent:"
 
     def state(self, agent: AgentId) -> str:
         """Name the hash of an agent's state."""

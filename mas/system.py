@@ -4,8 +4,12 @@
     ├── redis          the embedded server, where no URL is given
     ├── connection     one socket for all commands of this process
     ├── subscription   one socket for all rings
+    ├── audit          seals what is recorded, and archives it
+    ├── events         writes down what touches security and is no message
+    ├── tombstones     who was revoked: in Redis, in this process and on this disk alike
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
+    ├── outsiders      lets agents that run elsewhere into Redis, and nobody else
     ├── gateway        decides and delivers
     ├── roster         enrols the agents, keeps them alive, signs them off
     ├── pulse          the beat of all inboxes
@@ -15,9 +19,9 @@
 Started downward, stopped upward: whoever still works while it stops can still be answered.
 """
 
+import socket
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from os import environ as process_environ
 from pathlib import Path
 from typing import Any, Literal
@@ -26,9 +30,11 @@ import anyio
 from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Life, Pulse, Services
+from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import SYSTEM, Clock
-from mas.directory import AgentRecord, PolicyKeeper, Rule, rules_of
-from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
+from mas.directory import AgentRecord, PolicyKeeper, Rule, Tombstones, rules_of
+from mas.errors import ConfigurationError, EnrolmentRefused, MasError, RedisUnavailable, StartFailed
 from mas.gateway import BLOCK, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import InstanceId, agent_id, new_instance_id
@@ -36,15 +42,22 @@ from mas.keys import Keys
 from mas.redis import Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
-from mas.registry import HealthMonitor, Roster
+from mas.registry import (
+    HealthMonitor,
+    Lives,
+    OutsiderKeeper,
+    Roster,
+    TombstoneFile,
+    TombstoneKeeper,
+)
 from mas.settings import AgentSettings, Settings, deployment_secret, load, resolve_class
-from mas.supervision import Budget, Child, Event, Restart, Supervisor
+from mas.supervision import Budget, Child, Declined, Event, Restart, Supervisor
 from mas.supervision.tree import brief
 from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
 ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
-SCRIPTS = (*GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
+SCRIPTS = (*AUDIT_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
 Config = str | Path | Mapping[str, Any] | Settings | None
 _LINKS = ("connection", "subscription")
 _AGENT_BUDGET = Budget(max_restarts=5, within=60.0)
@@ -80,9 +93,13 @@ class Seat:
         """Return what the supervisor is to run."""
 
         async def run(*, task_status: TaskStatus[None]) -> None:
+            try:
+                credential = await roster.admit(self.instance)
+            except EnrolmentRefused as refusal:
+                raise Declined(str(refusal)) from refusal
             self.life = Life(
                 self.make,
-                partial(roster.credential, self.instance),
+                lambda: credential,
                 services(),
                 concurrency=self.spec.concurrency,
             )
@@ -148,7 +165,8 @@ class System:
         }
         self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
         self.subscriber = Subscriber(self.endpoint, **self._timeouts)
-        self._pulse = Pulse(clock)
+        self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
+        self._pulse, self._tombstones = Pulse(clock), Tombstones()
         self.seats = self._seats() if "agents" in parts else []
         self._policy = self._keeper() if "gateway" in parts else None
         self.root = Supervisor("mas", self._children(), clock=clock, on_event=on_event)
@@ -232,34 +250,99 @@ class System:
         patience = self.settings.gateway.redis.connect_timeout + 0.5
         for name, link in zip(_LINKS, (self.redis, self.subscriber), strict=True):
             children.append(Child(name, link.run, start_timeout=patience))
-        if "service" in self.parts and self.settings.start_service:
-            children.append(Child("registry", HealthMonitor(self.redis, self.keys, self._clock).run))
         if self._policy is not None:
-            children += [Child("policy", self._policy.run), Child("gateway", self._run_gateway)]
+            # First, hence last to stop: it seals what the others still record.
+            children.append(Child("audit", self._sealer().run))
+        children.append(Child("events", self.events.run))
+        children.append(Child("tombstones", self._keep_tombstones().run))
+        if "service" in self.parts and self.settings.start_service:
+            in_flight = self.settings.gateway.longest_in_flight
+            monitor = HealthMonitor(
+                self.redis, self.keys, self.events, in_flight=in_flight, clock=self._clock
+            )
+            children.append(Child("registry", monitor.run))
+        if self._policy is not None:
+            outsiders = OutsiderKeeper(
+                self.redis,
+                self.subscriber,
+                self.keys,
+                self._keyring,
+                self._tombstones,
+                alarm=self.events.alarm,
+                clock=self._clock,
+            )
+            children += [
+                Child("policy", self._policy.run),
+                Child("outsiders", outsiders.run),
+                Child("gateway", self._run_gateway),
+            ]
         if self.seats:
             children += self._agents()
         return children
 
+    def _keep_tombstones(self) -> TombstoneKeeper:
+        file = TombstoneFile(self.settings.data_dir, self.keys, self._keyring.record)
+        return TombstoneKeeper(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self._tombstones,
+            file,
+            alarm=self.events.alarm,
+            clock=self._clock,
+        )
+
     def _keeper(self) -> PolicyKeeper:
-        return PolicyKeeper(self.redis, self.keys, self._keyring, _rules(self.settings), clock=self._clock)
+        return PolicyKeeper(
+            self.redis,
+            self.keys,
+            self._keyring,
+            _rules(self.settings),
+            clock=self._clock,
+            published=lambda policy: self.events.post(
+                EventKind.POLICY_CHANGED, policy.version, detail=f"{len(policy.rules)} rules"
+            ),
+            alarm=self.events.alarm,
+        )
+
+    def _sealer(self) -> Sealer:
+        audit = self.settings.gateway.audit
+        places = Places.of(audit, self.settings.data_dir, self.settings.base)
+        return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
 
     def _agents(self) -> list[Child]:
-        signing = self.settings.gateway.message_signing
-        delivery = self.settings.gateway.delivery
+        gateway = self.settings.gateway
         roster = Roster(
             self.redis,
             self.keys,
             self._keyring,
             {seat.instance: seat.record() for seat in self.seats},
-            # Whatever an instance submitted is decided before its token goes.
-            token_life=delivery.ingress_retention + 2 * signing.max_drift,
+            lives=Lives(gateway.authentication.token_lifetime, gateway.longest_in_flight),
+            events=self.events,
+            tombstones=self._tombstones,
+            on_refused=self._stop_seat,
             clock=self._clock,
         )
-        services = Services(self.redis, self.subscriber, self.keys, self._pulse, delivery, self._clock)
+        services = Services(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._pulse,
+            gateway.delivery,
+            self._clock,
+            self.keys.ingress,
+        )
         agents = Supervisor(
             "agents", [seat.child(roster, lambda: services) for seat in self.seats], budget=_AGENT_BUDGET
         )
         return [Child("roster", roster.run), Child("pulse", self._pulse.run), Child("agents", agents)]
+
+    def _stop_seat(self, instance: InstanceId) -> None:
+        """Let an agent that may not go on finish what it is at, and not start again by itself."""
+        for seat in self.seats:
+            if seat.instance == instance and seat.life is not None:
+                seat.life.stop()
 
     async def _run_gateway(self, *, task_status: TaskStatus[None]) -> None:
         async with open_redis(
@@ -272,7 +355,9 @@ class System:
                 self.keys,
                 self._keyring,
                 self.settings.gateway,
+                tombstones=self._tombstones,
                 clock=self._clock,
+                alarm=self.events.alarm,
             )
             await gateway.run(task_status=task_status)
 

@@ -138,7 +138,7 @@ def leaves(settings: Any, path: str = "") -> Iterator[tuple[str, object]]:
         if attrs.has(type(value)):
             yield from leaves(value, f"{key}.")
         else:
-            yield key, value
+            yield key, list(value) if isinstance(value, tuple) else value
 
 
 def test_every_key_of_gateway_yaml_is_listed_with_its_default():

@@ -1,9 +1,12 @@
 """A deployment for a test, and what was left in Redis by it."""
 
 import json
+import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import anyio
 import redis as blocking
@@ -35,10 +38,19 @@ def deployment(
         permissions = [{"type": "allow_network", "agents": list(agents)}] if len(agents) > 1 else []
     return {
         "service_redis_url": redis_url,
+        "data_dir": str(data_dir(redis_url)),
         "agents": entries,
         "permissions": list(permissions),
         "gateway": dict(gateway or {}),
     }
+
+
+def data_dir(redis_url: str) -> Path:
+    """Return where systems that share this Redis keep their files."""
+    where = urlsplit(redis_url)
+    if where.scheme == "unix":
+        return Path(unquote(where.path)).parent / "data"
+    return Path(tempfile.gettempdir(), f"mas-test-data-{where.port}")
 
 
 def running(redis_url: str, *, parts: Any = ALL, **how: Any):

@@ -23,7 +23,7 @@ from mas.agent.received import AgentMessage, SendReply
 from mas.agent.services import Services
 from mas.agent.settling import Settling
 from mas.agent.window import MOST, Window
-from mas.bus import backlog, ensure_group, reclaim
+from mas.bus import reclaim
 from mas.errors import IntegrityError, MessageRefused, RedisUnavailable
 from mas.keys import AGENT_GROUP
 from mas.log import logger
@@ -64,7 +64,8 @@ class Inbox:
         self._own = services.keys.instance_stream(agent, credential.instance_id)
         self._ring = services.keys.ring(agent)
         self._window = Window(concurrency)
-        self._settling = Settling(self._redis, self._shared, self._me, services.delivery.lease)
+        self._claims = services.claims(self._redis, AGENT_GROUP, self._me)
+        self._settling = Settling(self._claims, self._shared, services.delivery.lease, services.clock)
         self._attempts = Attempts(services, self._settling, outbox, handle, send_reply)
         self._queue: deque[tuple[Delivery, bool]] = deque()
         self._tasks: TaskGroup
@@ -74,7 +75,7 @@ class Inbox:
         self._working, self._worker_rests, self._helper_due = 0, False, False
         self._backlog_after: bytes | None = b"-"
         self._generation = 0
-        self._reclaim_due = False
+        self._reclaim_due = self._care_due = False
         self._next_sweep = self._next_reclaim = 0.0
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -120,7 +121,9 @@ class Inbox:
 
     def beat(self, now: float) -> None:
         """Do what is due now and then; see `mas.agent.pulse`."""
-        self._settling.renew(now)
+        if self._settling.needs_care(now):
+            self._care_due = True
+            self._wake.set()
         if self._attempts.must_report(now):
             self._wake.set()
         lease = self._services.delivery.lease
@@ -147,7 +150,8 @@ class Inbox:
                 await self._read_own_backlog()
                 # Whether the last settlements happened is unknown: look at everything this consumer holds.
                 self._backlog_after, self._rung = b"-", True
-            await self._settling.repair()
+            self._care_due = False
+            await self._settling.tend()
             await self._attempts.report()
             await self._read()
             await self._wait()
@@ -162,14 +166,14 @@ class Inbox:
             self._rung = True
 
     async def _ensure_groups(self) -> None:
-        await ensure_group(self._redis, self._shared, AGENT_GROUP)
-        await ensure_group(self._redis, self._own, AGENT_GROUP)
+        await self._claims.ensure_groups(self._shared, self._own)
 
     async def _wait(self) -> None:
         while not (
             self._rung
             or (self._more and len(self._queue) <= self._window.size // 2 and not self._paused)
             or (self._reclaim_due and not self._paused)
+            or self._care_due
             or self._attempts.report_due
             or self._generation != self._redis.generation
         ):
@@ -185,7 +189,7 @@ class Inbox:
             if taken:
                 self._attempts.lapsed(taken)
                 self._backlog_after = b"-"
-        room = 0 if self._paused else self._window.size - len(self._queue)
+        room = 0 if self._paused else max(0, self._window.size - len(self._queue))
         if room > 0 and self._backlog_after is not None:
             await self._read_backlog(room)
             room = 0
@@ -258,22 +262,23 @@ class Inbox:
 
     async def _read_own_backlog(self) -> None:
         after = b"-"
-        while page := await backlog(self._redis, self._own, AGENT_GROUP, self._me, after=after):
+        while page := await self._claims.backlog(self._own, after=after):
             self._take_answers([(held.id, held.fields) for held in page])
             after = page[-1].id
 
     async def _read_backlog(self, room: int) -> None:
         """Queue what this consumer holds and is not at work on: it was lost with a connection or a life."""
         assert self._backlog_after is not None  # noqa: S101 - the caller looked
-        page = await backlog(
-            self._redis, self._shared, AGENT_GROUP, self._me, after=self._backlog_after, count=room
-        )
+        page = await self._claims.backlog(self._shared, after=self._backlog_after, count=room)
         for held in page:
             if self._settling.holds(held.id):
                 continue
             if (delivery := self._open(held.id, held.fields, "")) is not None:
                 self._queue.append((delivery, True))
         self._backlog_after = page[-1].id if len(page) >= room else None
+        if self._backlog_after is None:
+            # What came meanwhile was rung for before anybody listened, or is waiting behind the backlog.
+            self._rung = True
         self._call_worker()
 
     async def _work_always(self) -> None:

@@ -44,7 +44,7 @@ class Life:
         self._instance = held.instance_id
         self._stop = anyio.Event()
         self._answers = Answers()
-        self._outbox = Outbox(services.redis, services.keys, held, clock=services.clock)
+        self._outbox = Outbox(services.redis, services.ingress, held, clock=services.clock)
         self.store: StateStore[Any] = StateStore(
             services.redis,
             services.keys,

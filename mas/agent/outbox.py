@@ -12,7 +12,6 @@ from mas.agent.cause import caused
 from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.ids import AgentId, MessageId, new_message_id
-from mas.keys import Keys
 from mas.message import Message, Meta, encode
 from mas.redis import Redis
 from mas.trust import Credential, prove
@@ -21,20 +20,21 @@ from mas.trust import Credential, prove
 class Outbox:
     """What one instance sends.
 
+    :param ingress: the stream it submits to
     :param patience: seconds a send goes on trying while Redis is away
     """
 
     def __init__(
         self,
         redis: Redis,
-        keys: Keys,
+        ingress: str,
         credential: Credential,
         *,
         clock: Clock = SYSTEM,
         patience: float = 30.0,
     ) -> None:
         self._redis, self._credential, self._clock = redis, credential, clock
-        self._ingress, self._patience = keys.ingress, patience
+        self._ingress, self._patience = ingress, patience
         self._sequence = 0
         self._plain = Meta(credential.instance_id)
 

@@ -1,8 +1,10 @@
 """What all agents of one process share."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from mas.agent.pulse import Pulse
+from mas.bus import Claims, FencedClaims
 from mas.clock import Clock
 from mas.keys import Keys
 from mas.redis import Redis, Subscriber
@@ -18,3 +20,7 @@ class Services(NamedTuple):
     pulse: Pulse
     delivery: DeliverySettings
     clock: Clock
+    ingress: str
+    """The stream that submissions go to."""
+    claims: Callable[[Redis, str, str], Claims] = FencedClaims
+    """From connection, group and consumer to how deliveries are held and settled."""

@@ -7,10 +7,10 @@ met again: what was done is remembered by its seal, so that no copy of it is han
 from redis.exceptions import RedisError
 
 from mas.agent.delivery import Delivery
-from mas.bus import ATTEMPT, RENEW, SETTLE
+from mas.bus import Claims
+from mas.clock import Clock
 from mas.errors import RedisUnavailable
-from mas.keys import AGENT_GROUP
-from mas.redis import Redis, Reply
+from mas.redis import Reply
 
 _GROUP_SIZE = 64
 _REMEMBERED = 5_000
@@ -21,11 +21,12 @@ their seal's expiry alone."""
 class Settling:
     """The deliveries of one instance between read and settlement.
 
+    :param stream: the one that all instances share
     :param lease: seconds an entry stays ours without renewal
     """
 
-    def __init__(self, redis: Redis, stream: str, consumer: str, lease: float) -> None:
-        self._redis, self._stream, self._consumer, self._lease = redis, stream, consumer, lease
+    def __init__(self, claims: Claims, stream: str, lease: float, clock: Clock) -> None:
+        self._claims, self._stream, self._lease, self._clock = claims, stream, lease, clock
         self._held: dict[bytes, tuple[bytes, float]] = {}
         """By entry: its seal, and when it was last known to be ours."""
         self._under_way: set[bytes] = set()
@@ -33,8 +34,10 @@ class Settling:
         self._done: list[bytes] = []
         self._settled: set[bytes] = set()
         self._settled_before: set[bytes] = set()
+        self._good_until = float("inf")
+        """Until when all that is done is known to be ours."""
+        self._doubtful: list[bytes] = []
         self._posted: list[tuple[Reply, str, list[bytes]]] = []
-        self._renewing: Reply | None = None
 
     def hold(self, delivery: Delivery, now: float) -> bool:
         """Take charge of a delivery; False for a copy of one that was met before.
@@ -66,6 +69,7 @@ class Settling:
         """Settle an entry with the next group."""
         held = self._held.pop(entry, None)
         if held is not None:
+            self._good_until = min(self._good_until, held[1] + self._lease)
             self._under_way.discard(held[0])
             self._settled.add(held[0])
             if len(self._settled) >= _REMEMBERED:
@@ -77,8 +81,7 @@ class Settling:
 
     async def count_start(self, entry: bytes) -> int:
         """Count a handler's start that is about to happen and return how many that makes; 0 if not ours."""
-        arguments: list[str | bytes] = [AGENT_GROUP, self._consumer, entry]
-        return int(await self._redis.run_script(ATTEMPT, [self._stream], arguments))
+        return await self._claims.attempt(self._stream, entry)
 
     def release(self, entry: bytes) -> None:
         """Forget an entry that is not ours any more."""
@@ -87,42 +90,46 @@ class Settling:
 
     def flush(self) -> None:
         """Post what is done."""
-        if self._done:
-            done, self._done = self._done, []
+        if not self._done:
+            return
+        done, self._done = self._done, []
+        good_until, self._good_until = self._good_until, float("inf")
+        if self._claims.bare and self._clock.monotonic() > good_until - self._lease / 4:
+            self._doubtful += done
+        else:
             self._post(self._stream, done)
 
     def settle_answers(self, stream: str, entries: list[bytes]) -> None:
         """Post the settlement of entries of the instance's own stream."""
         self._post(stream, entries)
 
-    def renew(self, now: float) -> None:
-        """Renew what has been held for a third of its lease; let go of what turned out to be lost.
+    def needs_care(self, now: float) -> bool:
+        """Post what is done, and say whether there is something to `tend`.
 
         :param now: monotonic seconds
         """
-        if self._renewing is not None:
-            if not self._renewing.done:
-                return
-            reply, self._renewing = self._renewing, None
-            try:
-                lost = reply.get()
-            except (RedisError, RedisUnavailable):
-                lost = []
-            for entry in lost:
-                self.release(entry)
+        self.flush()
+        return bool(self._doubtful) or any(now - since > self._lease / 3 for _, since in self._held.values())
+
+    async def tend(self) -> None:
+        """Renew what has been held for a third of its lease; let go of what turned out to be lost.
+
+        Settle with a look first what is done and may not be ours any more, and again what Redis refused to
+        settle, as after SCRIPT FLUSH. What a lost connection swallowed is not repeated here: it is found
+        in the backlog.
+        """
+        now = self._clock.monotonic()
         due = [entry for entry, (_, since) in self._held.items() if now - since > self._lease / 3]
         if due:
+            lost = set(await self._claims.renew(self._stream, due))
             for entry in due:
-                self._held[entry] = (self._held[entry][0], now)
-            self._renewing = self._redis.post_script(
-                RENEW, [self._stream], [AGENT_GROUP, self._consumer, *due]
-            )
-
-    async def repair(self) -> None:
-        """Settle again what Redis refused to settle, as after SCRIPT FLUSH.
-
-        What a lost connection swallowed is not repeated here: it is found in the backlog.
-        """
+                if entry in lost:
+                    self.release(entry)
+                elif entry in self._held:
+                    self._held[entry] = (self._held[entry][0], now)
+        if self._doubtful:
+            doubtful, self._doubtful = self._doubtful, []
+            await self._claims.settle(self._stream, doubtful)
         still_due, self._posted = self._posted, []
         for reply, stream, entries in still_due:
             if not reply.done:
@@ -133,8 +140,7 @@ class Settling:
             except RedisUnavailable:
                 continue
             except RedisError:
-                arguments: list[str | bytes] = [AGENT_GROUP, self._consumer, *entries]
-                await self._redis.run_script(SETTLE, [stream], arguments)
+                await self._claims.settle(stream, entries)
 
     async def confirmed(self) -> None:
         """Wait until every posted settlement has its answer."""
@@ -145,5 +151,5 @@ class Settling:
                 continue
 
     def _post(self, stream: str, entries: list[bytes]) -> None:
-        reply = self._redis.post_script(SETTLE, [stream], [AGENT_GROUP, self._consumer, *entries])
+        reply = self._claims.post_settlement(stream, entries)
         self._posted.append((reply, stream, entries))

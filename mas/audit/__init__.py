@@ -1,5 +1,39 @@
-"""The audit trail: what was decided, in a form that shows tampering."""
+"""The audit trail: what was decided, in a form that shows tampering.
 
+record      one decision, and the numbers that make a missing one show
+events      what else touches security
+trails      where both are, and under which key
+entry       an entry's digest and head; `continuity` of the numbers
+seal        the links of the chain; `author` writes them, `signing` and `keyfile` hold their key
+chain       the chain in Redis; `sink` for seals outside
+sealer      follows, seals, archives
+archive     old records into files, then out of Redis
+lines       a trail as text; `source` reads one, live or from a file
+verify      is it as it was written? `difference` names the entry, `report` says it
+query       which records match; `export` for other tools, `stats` for a glance
+payload     encrypted payloads, where they are kept
+access      all of this for one deployment: what the command line and embedding apps use
+"""
+
+from mas.audit.chain import APPEND, TRIM
+from mas.audit.events import EventKind, Events, SecurityEvent
+from mas.audit.places import Places
 from mas.audit.record import AuditRecord, Counter
+from mas.audit.sealer import Sealer
+from mas.audit.trails import Trail, trail_key
+from mas.redis.lease import KEEP, LET_GO
 
-__all__ = ["AuditRecord", "Counter"]
+SCRIPTS = (APPEND, KEEP, LET_GO, TRIM)
+
+__all__ = [
+    "SCRIPTS",
+    "AuditRecord",
+    "Counter",
+    "EventKind",
+    "Events",
+    "Places",
+    "Sealer",
+    "SecurityEvent",
+    "Trail",
+    "trail_key",
+]

@@ -6,10 +6,12 @@ entries  what a read returned, field by field
 lease    hold an entry longer; count a start; only while it is still ours
 settle   acknowledge and remove, only what is still ours
 reclaim  take over what the dead left
+claims   all that one consumer does, with scripts or without
 retire   delete a consumer, only when it holds nothing
 """
 
 from mas.bus.backlog import BACKLOG, Held, backlog
+from mas.bus.claims import BareClaims, Claims, FencedClaims
 from mas.bus.entries import Entry, entries_of, value_of
 from mas.bus.groups import ensure_group
 from mas.bus.lease import ATTEMPT, RENEW
@@ -27,7 +29,10 @@ __all__ = [
     "SCRIPTS",
     "SETTLE",
     "TAKE_OVER",
+    "BareClaims",
+    "Claims",
     "Entry",
+    "FencedClaims",
     "Held",
     "backlog",
     "ensure_group",

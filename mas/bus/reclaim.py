@@ -1,6 +1,9 @@
 """Take over what the dead left: by idle time, or at once from a consumer known to be dead."""
 
+from mas.log import logger
 from mas.redis import Redis, Script
+
+log = logger(__name__)
 
 TAKE_OVER = Script(
     "take over",
@@ -29,9 +32,13 @@ async def reclaim(
     """
     cursor, taken = b"0-0", 0
     while True:
-        cursor, claimed, _ = await redis.call(
+        cursor, claimed, lost = await redis.call(
             "XAUTOCLAIM", stream, group, consumer, int(idle * 1000), cursor, "COUNT", count, "JUSTID"
         )
         taken += len(claimed)
+        if lost:
+            log.error(
+                "entries were trimmed or deleted while they were pending", stream=stream, lost=len(lost)
+            )
         if cursor == b"0-0" or taken >= count:
             return taken

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from mas.cli.dlp import dlp
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OWN = frozenset({"--help", "-h", "--version"})
@@ -127,3 +129,6 @@ def demo(backend: str, *, debug: bool) -> None:
     with told(debug=debug):
         logs.configure("debug" if debug else "critical")
         sys.exit(show_demo(backend=backend))
+
+
+app.add_command(dlp)

@@ -65,7 +65,7 @@ class _Ready(TaskStatus[None]):
         system = self._system
         log.info(
             "ready",
-            parts=sorted(system.parts),
+            parts=", ".join(sorted(system.parts)),
             agents=len(system.seats),
             redis=system.redis.server_version,
             at=str(system.redis.endpoint),

@@ -56,6 +56,7 @@ def _spelled_out(permission: Permission, origin: str, roles: Mapping[str, Role])
             yield from (Rule("block", a, b, (), origin) for a in senders for b in targets)
         case Assign(agents=agents, role=role):
             for pattern in agents:
+                yield Rule("role", pattern, role, (), origin)
                 for permitted in roles[role].permissions:
                     yield Rule("allow", pattern, permitted.removeprefix(_SEND), (), f"{origin} {role}")
         case Role():

@@ -1,6 +1,6 @@
 """The policy stands in Redis as the configuration says; put back, with an alarm, when it is gone."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import anyio
 from anyio.abc import TaskStatus
@@ -25,11 +25,23 @@ class PolicyKeeper:
 
     A policy that holds the same rules is left as it is, version and all, so that a gateway that starts
     costs the others nothing.
+
+    :param published: told each policy that takes effect
+    :param alarm: told what is not as it must be: where, and the problem
     """
 
     def __init__(
-        self, redis: Redis, keys: Keys, keyring: Keyring, rules: Iterable[Rule], *, clock: Clock = SYSTEM
+        self,
+        redis: Redis,
+        keys: Keys,
+        keyring: Keyring,
+        rules: Iterable[Rule],
+        *,
+        clock: Clock = SYSTEM,
+        published: Callable[[Policy], None] = lambda _: None,
+        alarm: Callable[[str, str], None] | None = None,
     ) -> None:
+        self._published, self._alarm = published, alarm or _log_alarm
         self._redis, self._keys, self._keyring, self._clock = redis, keys, keyring, clock
         self._rules = tuple(rules)
 
@@ -41,7 +53,7 @@ class PolicyKeeper:
             await self._clock.sleep(INTERVAL)
             try:
                 if not await self._redis.call("EXISTS", self._keys.policy):
-                    log.critical("the policy was gone from redis; it is put back")
+                    self._alarm(self._keys.policy, "the policy was gone; it is put back")
                     await self.publish(self._rules)
             except (RedisUnavailable, ResponseError) as error:
                 log.warning("cannot look after the policy", problem=str(error))
@@ -58,10 +70,15 @@ class PolicyKeeper:
                 if read_policy(self._keyring.record, self._keys, stored).rules == policy.rules:
                     return False
             except IntegrityError as error:
-                log.critical("the policy in redis was not written by this deployment", problem=str(error))
+                self._alarm(error.what, f"{error.problem}; the policy is written anew")
         await self._redis.call(
             "SET", self._keys.policy, write_policy(self._keyring.record, self._keys, policy)
         )
         self._rules = policy.rules
         log.info("policy published", rules=len(policy.rules), version=policy.version)
+        self._published(policy)
         return True
+
+
+def _log_alarm(subject: str, problem: str) -> None:
+    log.critical("security alarm", subject=subject, problem=problem)

@@ -10,7 +10,16 @@ from typing import NamedTuple, TypeVar
 
 from mas.clock import SYSTEM, Clock
 from mas.directory.policy import VERSION_BYTES, Policy, read_policy
-from mas.directory.records import RECORD, STATUS, AgentRecord, instance_field, read_agent, read_instance
+from mas.directory.records import (
+    RECORD,
+    STATUS,
+    AgentRecord,
+    InstanceRecord,
+    instance_field,
+    read_agent,
+    read_instance,
+)
+from mas.directory.tombstones import Tombstones
 from mas.errors import IntegrityError
 from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import Keys
@@ -32,10 +41,17 @@ class Sender(NamedTuple):
     token_hash: str
     """What must stand under `token_hash_key` at the commit."""
     token_hash_key: str
+    expires: float
+    """Seconds since the epoch."""
+    previous: "Sender | None" = None
+    """What the instance signed with before its token was rotated."""
 
 
 class Mirror:
-    """See the module; one gateway has one."""
+    """See the module; one gateway has one.
+
+    :param tombstones: who was revoked, as far as this process knows
+    """
 
     def __init__(
         self,
@@ -44,8 +60,10 @@ class Mirror:
         keyring: Keyring,
         *,
         alarm: Callable[[IntegrityError], None],
+        tombstones: Tombstones | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
+        self.tombstones = Tombstones() if tombstones is None else tombstones
         self.policy = DENY_ALL
         self.fence = ""
         """What must stand at the head of `mas.policy` at the commit, trusted or not."""
@@ -63,6 +81,10 @@ class Mirror:
     def is_active(self, agent: AgentId) -> bool:
         """Say whether an agent is registered and has not been deactivated."""
         return agent in self.agents and agent not in self.inactive
+
+    def outsiders(self) -> list[AgentId]:
+        """Return the agents that run elsewhere, each with an ingress stream of its own."""
+        return sorted(agent for agent, record in self.agents.items() if record.outside)
 
     async def load(self) -> None:
         """Read everything: at the start, and whenever events may have been lost."""
@@ -120,8 +142,8 @@ class Mirror:
             self._missed.pop(found, None)
 
     async def look_again(self, senders: Iterable[tuple[AgentId, InstanceId]]) -> None:
-        """Look at instances whose proof did not fit, each once a second: they may have enrolled anew."""
-        await self._read_senders(self._not_missed_lately(set(senders)))
+        """Look at instances whose proof did not fit: their token may have been rotated just now."""
+        await self._read_senders(set(senders))
 
     async def _read_senders(
         self, wanted: Iterable[tuple[AgentId, InstanceId]]
@@ -140,11 +162,19 @@ class Mirror:
             except IntegrityError as error:
                 self._alarm(error)
                 continue
-            token = self._keyring.token(agent, instance, record.epoch)
-            hash_key = self._keys.token_hash(agent, instance)
-            self._senders[agent, instance] = Sender(token, token_hash(token), hash_key)
+            self._senders[agent, instance] = self._sender(agent, record)
             found.append((agent, instance))
         return found
+
+    def _sender(self, agent: AgentId, record: InstanceRecord) -> Sender:
+        instance, previous = record.instance_id, None
+        if record.previous:
+            old = self._keyring.token(agent, instance, record.previous)
+            key = self._keys.previous_token_hash(agent, instance)
+            previous = Sender(old, token_hash(old), key, record.previous_until)
+        token = self._keyring.token(agent, instance, record.epoch)
+        key = self._keys.token_hash(agent, instance)
+        return Sender(token, token_hash(token), key, record.expires_at, previous)
 
     def forget_sender(self, agent: AgentId, instance: InstanceId) -> None:
         """Drop what is known of an instance: its token is no longer the one that was expected."""

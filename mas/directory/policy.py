@@ -25,7 +25,8 @@ _CACHED = 100_000
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the policy."""
 
-    effect: Literal["allow", "block"]
+    effect: Literal["allow", "block", "role"]
+    """role: the sender holds the role that stands as target; it grants nothing by itself."""
     sender: str
     target: str
     types: tuple[str, ...] = ()
@@ -58,13 +59,14 @@ class Policy:
         or a failover
     """
 
-    __slots__ = ("_allow", "_block", "_decided", "rules", "version")
+    __slots__ = ("_allow", "_block", "_decided", "_roles", "rules", "version")
 
     def __init__(self, rules: Iterable[Rule] = (), version: str = "") -> None:
         self.rules = tuple(sorted(set(rules), key=msgspec.json.encode))
         self.version = version or secrets.token_hex(VERSION_BYTES // 2)
         self._allow = _Index(rule for rule in self.rules if rule.effect == "allow")
         self._block = _Index(rule for rule in self.rules if rule.effect == "block")
+        self._roles: dict[AgentId, tuple[str, ...]] = {}
         self._decided: dict[tuple[str, str, str], Ruling] = {}
 
     def decide(self, sender: AgentId, target: AgentId, message_type: str) -> Ruling:
@@ -80,6 +82,14 @@ class Policy:
     def blocks(self, sender: AgentId, target: AgentId, message_type: str) -> Rule | None:
         """Return the block that stands between them, if one does."""
         return self._block.find(sender, target, message_type)
+
+    def roles_of(self, agent: AgentId) -> tuple[str, ...]:
+        """Return the roles an agent holds."""
+        roles = self._roles.get(agent)
+        if roles is None:
+            held = {r.target for r in self.rules if r.effect == "role" and _pattern(r.sender).match(agent)}
+            roles = self._roles[agent] = tuple(sorted(held))
+        return roles
 
     def may_reach(self, sender: AgentId, target: AgentId) -> bool:
         """Say whether any message type at all may pass: what discovery shows."""

@@ -29,6 +29,8 @@ class AgentRecord(msgspec.Struct, frozen=True):
     agent_id: AgentId
     capabilities: tuple[str, ...] = ()
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    outside: bool = False
+    """Whether it runs elsewhere, with credentials of its own and an ingress stream of its own."""
 
 
 class InstanceRecord(msgspec.Struct, frozen=True):
@@ -38,7 +40,13 @@ class InstanceRecord(msgspec.Struct, frozen=True):
     epoch: str
     """128 random bits as hex, minted at enrolment."""
     enrolled_at: float
-    """Seconds since the epoch."""
+    """Seconds since the epoch, like all times here."""
+    expires_at: float
+    """When the token ceases to be valid, whatever Redis says."""
+    previous: str = ""
+    """The epoch before a rotation: what was submitted under it is still to be decided."""
+    previous_until: float = 0.0
+    """Until when its token stays valid."""
     algorithm: str = ALGORITHM
 
 

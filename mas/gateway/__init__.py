@@ -11,9 +11,9 @@ lease       which gateway am I; `takeover` of those that fell silent
 
 from mas.bus import SCRIPTS as BUS_SCRIPTS
 from mas.gateway.commit import COMMIT
-from mas.gateway.lease import KEEP, LET_GO
 from mas.gateway.service import BLOCK, Gateway
 from mas.gateway.writes import DeadLetter
+from mas.redis.lease import KEEP, LET_GO
 
 SCRIPTS = (COMMIT, KEEP, LET_GO, *BUS_SCRIPTS)
 

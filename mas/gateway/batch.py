@@ -11,7 +11,7 @@ from mas.gateway.pipeline import decide
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages import Stage
 from mas.gateway.submission import Submission
-from mas.gateway.verdict import ALLOWED, Verdict
+from mas.gateway.verdict import Verdict
 from mas.gateway.writes import Scribe
 from mas.ids import AgentId, is_valid
 from mas.keys import GATEWAY_GROUP
@@ -70,6 +70,8 @@ class Batch:
             ),
             keys.system,
             keys.audit_messages,
+            keys.audit_sealed,
+            settings.audit.max_unsealed,
             keys.dead_letters,
             self.tokens,
             self._buckets,
@@ -100,12 +102,12 @@ async def decide_batch(
     scribe, batch = Scribe(snapshot, counter), Batch(submissions)
     for submission, verdict in zip(submissions, verdicts, strict=True):
         message = submission.message
-        if verdict is not ALLOWED or message is None:
+        if message is None or not verdict.decision.delivers:
             change = scribe.refuse(submission, verdict)
         elif message.target_id == GATEWAY:
             change = await control(submission, message, snapshot, scribe, redis)
         else:
-            change = scribe.allow(submission, message)
+            change = scribe.allow(submission, message, verdict)
             if (bucket := buckets(submission.agent)) is not None:
                 batch.charge(change, bucket)
         batch.add(change, scribe.count, submission)
@@ -143,11 +145,18 @@ async def _look_for_new_tokens(
     stages: tuple[Stage, ...],
 ) -> None:
     """Look again at senders whose proof did not fit: news of a new enrolment may still be on its way."""
-    unfit = [i for i, verdict in enumerate(verdicts) if verdict.decision is Decision.SIGNATURE_INVALID]
+    unfit = {
+        (submission.agent, submission.instance)
+        for submission, verdict in zip(submissions, verdicts, strict=True)
+        if verdict.decision is Decision.SIGNATURE_INVALID
+    }
     if unfit:
-        await snapshot.mirror.look_again((submissions[i].agent, submissions[i].instance) for i in unfit)
-        for i in unfit:
-            verdicts[i] = decide(submissions[i], snapshot, stages)
+        await snapshot.mirror.look_again(unfit)
+        for i, submission in enumerate(submissions):
+            # What was signed before a rotation fitted what the mirror knew, and is judged anew as well.
+            if (submission.agent, submission.instance) in unfit:
+                submission.proven = False
+                verdicts[i] = decide(submission, snapshot, stages)
 
 
 async def _look_for_targets(

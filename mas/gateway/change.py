@@ -30,6 +30,8 @@ class Outcome(IntEnum):
 
 STALE_POLICY = -1
 """The whole batch was left alone: the policy changed."""
+UNSEALED = -2
+"""The whole batch was left alone: too many audit records wait for their seal."""
 
 
 class Mark(msgspec.Struct, array_like=True, frozen=True):
@@ -141,6 +143,9 @@ class Commit(msgspec.Struct, array_like=True):
     system: str
     """The channel on which a circuit's change is told."""
     audit: str
+    audit_sealed: str
+    """The hash in which the sealer says how many records are sealed."""
+    max_unsealed: int
     dead_letters: str
     tokens: list[Token]
     buckets: list[Bucket]

@@ -6,7 +6,6 @@ gone may take that gateway's entries.
 """
 
 import re
-import secrets
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ import anyio
 from mas.errors import RedisUnavailable
 from mas.keys import Keys
 from mas.log import logger
-from mas.redis import Redis, Script
+from mas.redis import Lease, Redis
 
 LEASE = 1.5
 """Seconds a name stays taken after its gateway's last sign of life."""
@@ -24,26 +23,6 @@ RENEWAL = 0.4
 """Seconds between signs of life."""
 
 log = logger(__name__)
-
-KEEP = Script(
-    "keep a gateway's name",
-    # KEYS: lease.  ARGV: holder, milliseconds.  Takes a free lease, renews one's own; 0 when another has it.
-    """
-    local holder = redis.call('GET', KEYS[1])
-    if holder and holder ~= ARGV[1] then return 0 end
-    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-    return 1
-    """,
-)
-
-LET_GO = Script(
-    "let a gateway's name go",
-    # KEYS: lease.  ARGV: holder.
-    """
-    if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-    return 1
-    """,
-)
 
 
 class NameLost(Exception):
@@ -56,7 +35,6 @@ class Name:
     def __init__(self, redis: Redis, keys: Keys, host: str | None = None) -> None:
         self._redis, self._keys = redis, keys
         self._host = re.sub(r"[^A-Za-z0-9_.-]", "-", host or socket.gethostname()).strip("-._") or "gateway"
-        self._holder = secrets.token_hex(16)
         self.value = ""
 
     @asynccontextmanager
@@ -79,19 +57,16 @@ class Name:
     async def _take(self) -> str:
         for number in range(1, 10_000):
             name = f"{self._host[:100]}-{number}"
-            if await self._keep(name):
+            self._lease = Lease(self._redis, self._keys.gateway_lease(name), life=LEASE)
+            if await self._lease.keep():
                 return name
         raise NameLost(f"{self._host} runs ten thousand gateways")
-
-    async def _keep(self, name: str) -> bool:
-        arguments: list[str | int] = [self._holder, int(LEASE * 1000)]
-        return bool(await self._redis.run_script(KEEP, [self._keys.gateway_lease(name)], arguments))
 
     async def _renew(self) -> None:
         while True:
             await anyio.sleep(RENEWAL)
             try:
-                kept = await self._keep(self.value)
+                kept = await self._lease.keep()
             except RedisUnavailable:
                 # Nothing can be committed meanwhile either; the fence decides if the name is gone after.
                 continue
@@ -100,6 +75,6 @@ class Name:
 
     async def _let_go(self) -> None:
         try:
-            await self._redis.run_script(LET_GO, [self._keys.gateway_lease(self.value)], [self._holder])
+            await self._lease.let_go()
         except RedisUnavailable:
             log.warning("could not give the gateway's name back; it expires by itself", gateway=self.value)

@@ -5,6 +5,7 @@ The one loop that moves messages. What it owns: its name among the gateways, a c
 is delivered meanwhile.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -12,13 +13,14 @@ import msgspec
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
-from mas.audit import Counter
+from mas.audit import Counter, trail_key
 from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
-from mas.directory import Mirror
+from mas.directory import Mirror, Tombstones
+from mas.dlp import Scanner
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
-from mas.gateway.change import STALE_POLICY, Outcome, pack
+from mas.gateway.change import STALE_POLICY, UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
 from mas.gateway.lease import Name
 from mas.gateway.rates import buckets_for
@@ -28,7 +30,7 @@ from mas.gateway.stages import stages_for
 from mas.gateway.submission import Submission
 from mas.gateway.takeover import INTERVAL, take_over
 from mas.gateway.verdict import Verdict
-from mas.ids import AgentId, InstanceId
+from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import GATEWAY_GROUP, Keys
 from mas.log import logger
 from mas.redis import Redis, Reply, Subscriber
@@ -39,6 +41,7 @@ log = logger(__name__)
 
 BLOCK = 0.5
 """Seconds a read waits for mail; also how late a takeover is noticed."""
+_ALL_LEFT = (STALE_POLICY, UNSEALED)
 
 
 class Gateway:
@@ -46,6 +49,8 @@ class Gateway:
 
     :param redis: the process's shared connection
     :param reading: a connection of the gateway's own, opened for reads that block for `BLOCK`
+    :param tombstones: who was revoked, as far as this process knows
+    :param alarm: told what is not as it must be: where, and the problem
     """
 
     def __init__(
@@ -57,17 +62,22 @@ class Gateway:
         keyring: Keyring,
         settings: GatewaySettings,
         *,
+        tombstones: Tombstones | None = None,
         clock: Clock = SYSTEM,
         host: str | None = None,
+        alarm: Callable[[str, str], None] | None = None,
     ) -> None:
+        self._alarm = alarm or _log_alarm
         self._redis, self._reading, self._subscriber = redis, reading, subscriber
         self._keys, self._keyring, self._settings, self._clock = keys, keyring, settings, clock
-        self._mirror = Mirror(redis, keys, keyring, alarm=_alarm, clock=clock)
+        self._mirror = Mirror(redis, keys, keyring, alarm=self._distrust, tombstones=tombstones, clock=clock)
+        self._scanner = Scanner(settings.dlp.policy(), key=keyring.digest) if settings.features.dlp else None
         self._stages = stages_for(settings.features)
         self._buckets = buckets_for(settings.rate_limit, keys)
         self._name = Name(redis, keys, host)
-        self._streams = (keys.ingress,)
+        self._streams: tuple[str, ...] = (keys.ingress,)
         self._stale_agents: set[AgentId] = set()
+        self._outsiders_listed: frozenset[bytes] = frozenset()
         self._mirror_is_stale = False
         # How often the own backlog grew, up to which growth the read under way looks, and up to which
         # it has been read empty: a takeover during a read is not lost.
@@ -79,7 +89,7 @@ class Gateway:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; ready once the first read is about to be made."""
         async with self._name.held() as name, anyio.create_task_group() as tasks:
-            self._counter = Counter(name, self._keyring.audit)
+            self._counter = Counter(name, trail_key(self._keyring, self._keys.audit_messages))
             self._subscriber.listen(self._keys.system, self._heard)
             try:
                 await self._prepare()
@@ -118,13 +128,12 @@ class Gateway:
                 return
 
     async def _prepare(self) -> None:
-        for stream in self._streams:
-            await ensure_group(self._redis, stream, GATEWAY_GROUP)
         seconds, micros = await self._redis.call("TIME")
         self._redis_is_ahead = int(seconds) + int(micros) / 1e6 - self._clock.wall()
         self._mirror_is_stale = False
         self._stale_agents.clear()
         await self._mirror.load()
+        await self._open_streams(anew=True)
         self._backlog_grown += 1
 
     async def _serve_connected(self) -> None:
@@ -136,7 +145,12 @@ class Gateway:
                 self._backlog_read = self._backlog_reading
                 following = self._read()
                 continue
-            submissions = [Submission(entry) for entry in entries]
+            submissions, most = [Submission(entry) for entry in entries], self._settings.batch
+            while len(submissions) > most:
+                # A read takes as much from each stream as one commit may hold.
+                some, submissions = submissions[:most], submissions[most:]
+                batch = await self._decide(some)
+                await self._conclude(batch, await self._commit(self._reading, batch).result())
             batch = await self._decide(submissions)
             written = self._commit(self._reading, batch)
             following = self._read()
@@ -161,11 +175,13 @@ class Gateway:
     def _commit(self, connection: Redis, batch: Batch) -> Reply:
         return connection.post_script(COMMIT, (), (pack(batch.commit(self._snapshot())),))
 
-    async def _conclude(self, batch: Batch, outcomes: Any) -> None:
-        """See to what the commit left undone; on the shared connection, which never blocks."""
-        while outcomes == STALE_POLICY:
-            self._counter.give_back(batch.counts)
-            await self._mirror.load_policy()
+    async def _conclude(self, batch: Batch, outcomes: Any, *, again: bool = False) -> None:
+        """See to what the commit left undone; on the shared connection, which never blocks.
+
+        :param again: it is decided for the second time over its tokens: what does not hold now, never will
+        """
+        while outcomes in _ALL_LEFT:
+            await self._mend(batch, outcomes)
             batch = await self._decide([_again(s) for s in batch.submissions])
             outcomes = await self._run_commit(batch)
         if not any(outcomes):
@@ -173,24 +189,29 @@ class Gateway:
         self._counter.give_back(
             count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
         )
-        refused = []
+        refused, doubted = [], []
         for submission, outcome in zip(batch.submissions, outcomes, strict=True):
             if (refusal := refusal_for(outcome)) is None:
                 continue
-            refused.append((submission, refusal))
-            if outcome == Outcome.TOKEN_INVALID:
-                submission.proven = False
+            if outcome == Outcome.TOKEN_INVALID and not again:
+                # Rotated since the mirror looked, perhaps, and not revoked.
                 self._mirror.forget_sender(submission.agent, submission.instance)
+                doubted.append(_again(submission))
+                continue
+            submission.proven &= outcome != Outcome.TOKEN_INVALID
+            refused.append((submission, refusal))
         if refused:
             await self._conclude_refusals(refused)
+        if doubted:
+            batch = await self._decide(doubted)
+            await self._conclude(batch, await self._run_commit(batch), again=True)
 
     async def _conclude_refusals(self, refused: list[tuple[Submission, Verdict]]) -> None:
         while refused:
             batch = refuse_batch(refused, self._snapshot(), self._counter)
             outcomes = await self._run_commit(batch)
-            if outcomes == STALE_POLICY:
-                self._counter.give_back(batch.counts)
-                await self._mirror.load_policy()
+            if outcomes in _ALL_LEFT:
+                await self._mend(batch, outcomes)
                 continue
             self._counter.give_back(
                 count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
@@ -202,13 +223,22 @@ class Gateway:
                 if (refusal := refusal_for(outcome)) is not None
             ]
 
+    async def _mend(self, batch: Batch, outcome: int) -> None:
+        """See to what kept a whole batch from being committed."""
+        self._counter.give_back(batch.counts)
+        if outcome == UNSEALED:
+            self._alarm("audit:messages", "too many records wait for their seal; nothing is committed")
+            await self._clock.sleep(BLOCK)
+        else:
+            await self._mirror.load_policy()
+
     async def _run_commit(self, batch: Batch) -> Any:
         packed = pack(batch.commit(self._snapshot()))
         return await self._redis.run_script(COMMIT, (), (packed,))
 
     def _snapshot(self) -> Snapshot:
         now = self._clock.wall() + self._redis_is_ahead
-        return Snapshot(self._mirror, self._settings, self._keyring, self._keys, now)
+        return Snapshot(self._mirror, self._settings, self._keyring, self._keys, self._scanner, now)
 
     async def _refresh(self) -> None:
         if self._mirror_is_stale:
@@ -218,6 +248,18 @@ class Gateway:
         elif self._stale_agents:
             stale, self._stale_agents = self._stale_agents, set()
             await self._mirror.load_agents(stale)
+        else:
+            return
+        await self._open_streams()
+
+    async def _open_streams(self, *, anew: bool = False) -> None:
+        """Read the stream that all runners share, and one for each agent that runs elsewhere."""
+        streams = (self._keys.ingress, *map(self._keys.ingress_of, self._mirror.outsiders()))
+        for stream in streams if anew else set(streams).difference(self._streams):
+            await ensure_group(self._redis, stream, GATEWAY_GROUP)
+            # Another gateway may have died over what this one has not looked at yet.
+            self._backlog_grown += 1
+        self._streams = streams
 
     def _heard(self, event: bytes | None) -> None:
         """Take note of an event; None means that some may have been missed."""
@@ -233,16 +275,28 @@ class Gateway:
             # It joined under a new token, or left.
             self._mirror.forget_sender(about.agent_id, about.instance_id)
 
+    def _distrust(self, error: IntegrityError) -> None:
+        self._alarm(error.what, f"{error.problem}; it is ignored")
+
     async def _watch_the_others(self) -> None:
         while True:
             await self._clock.sleep(INTERVAL)
             try:
                 taken = await take_over(self._redis, self._keys, self._name.value, self._streams)
+                await self._look_for_outsiders()
             except (RedisUnavailable, ResponseError):
                 continue
             if taken:
                 log.warning("took over what a dead gateway held", entries=taken)
                 self._backlog_grown += 1
+
+    async def _look_for_outsiders(self) -> None:
+        """Notice an agent that enrolled to run elsewhere, should the event that told of it be lost."""
+        listed = frozenset(await self._redis.call("SMEMBERS", self._keys.outsiders))
+        if listed != self._outsiders_listed:
+            self._outsiders_listed = listed
+            names = (name.decode("utf-8", "replace") for name in listed)
+            self._stale_agents.update(AgentId(name) for name in names if is_valid(name))
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -255,5 +309,5 @@ def _again(submission: Submission) -> Submission:
     return submission
 
 
-def _alarm(error: IntegrityError) -> None:
-    log.critical("a record in redis is not what it must be; it is ignored", problem=str(error))
+def _log_alarm(subject: str, problem: str) -> None:
+    log.critical("security alarm", subject=subject, problem=problem)

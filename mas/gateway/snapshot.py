@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from mas.directory import Mirror
+from mas.dlp import Scanner
 from mas.keys import Keys
 from mas.settings import GatewaySettings
 from mas.trust import Keyring
@@ -15,5 +16,7 @@ class Snapshot(NamedTuple):
     settings: GatewaySettings
     keyring: Keyring
     keys: Keys
+    scanner: Scanner | None
+    """None where data loss prevention is switched off."""
     now: float
     """Seconds since the epoch, by Redis' clock."""

@@ -26,6 +26,7 @@ class Submission:
         "message",
         "permit",
         "proven",
+        "redacted",
         "sender",
         "sequence",
         "sequence_text",
@@ -43,6 +44,8 @@ class Submission:
         self.message: Message | None = None
         self.sender: Sender | None = None
         self.proven = False
+        self.redacted = b""
+        """The envelope to deliver instead, where the payload was redacted."""
         self.permit: Permit | None = None
         self.sequence, self.signed_at = 0, 0.0
         self.agent, self.instance = AgentId(""), InstanceId("")

@@ -1,5 +1,6 @@
 """What a stage says, and what the walk over all stages ends in."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from mas.decision import Decision
@@ -13,6 +14,10 @@ class Verdict(NamedTuple):
     stage: str = ""
     retry_after: float | None = None
     """Seconds, where it is known."""
+    rule: str = ""
+    """Which entry of the configuration decided, where one did."""
+    violations: Mapping[str, int] | None = None
+    """Findings of data loss prevention, by class."""
     tell_target: bool = False
     """Whether the target is told as well: it is the other half of the loop that is cut."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from mas.audit import AuditRecord, Counter
+from mas.audit.payload import encrypt
 from mas.control import ANSWER_TYPE, DECISION_TYPE, Notice
 from mas.decision import Decision
 from mas.gateway.change import NO_MARK, Change, Mark, Outcomes, Removal, Ring, Write
@@ -20,6 +21,7 @@ from mas.message import GATEWAY, Message, Meta, encode
 from mas.trust import Keyring, Permit, protect, seal
 from mas.trust.mac import mac
 
+_NONE: dict[str, int] = {}
 _UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
 
 
@@ -48,17 +50,19 @@ class Scribe:
         self._keys: Keys = snapshot.keys
         self._keyring: Keyring = snapshot.keyring
         self._counter = counter
+        counter.begin_commit(snapshot.now)
         self.count = 0
         """The number of the record written last."""
-        self._policy = snapshot.mirror.policy.version
+        self._policy = snapshot.mirror.policy
+        self._encrypts = snapshot.settings.audit.payload == "encrypted"
         self._expires = int(snapshot.now + snapshot.settings.delivery.seal_lifetime)
         self._now = snapshot.now
         self._agents = snapshot.mirror.agents
         self._circuits = snapshot.settings.features.circuit_breaker
         self._marks = snapshot.settings.features.message_signing
 
-    def allow(self, submission: Submission, message: Message) -> Change:
-        """Deliver the exact bytes under the gateway's seal."""
+    def allow(self, submission: Submission, message: Message, verdict: Verdict) -> Change:
+        """Deliver the exact bytes, or the redacted ones, under the gateway's seal."""
         target, meta = message.target_id, message.meta
         permit, instance = submission.permit, InstanceId("")
         granted, answered, capped = "", NO_MARK, ""
@@ -76,12 +80,13 @@ class Scribe:
                     responder=target,
                     correlation=meta.correlation_id,
                 )
-        delivery = self._delivery(stream, target, instance, submission.entry_id, granted, submission.envelope)
-        record = self.record(submission, Verdict(Decision.ALLOWED))
+        envelope = submission.redacted or submission.envelope
+        delivery = self._delivery(stream, target, instance, submission.entry_id, granted, envelope)
+        record = self.record(submission, verdict._replace(rule=self._rule(message)))
         writes: tuple[Write, ...] = (delivery, record)
         rings: tuple[Ring, ...] = (Ring(self._keys.ring(target), instance),)
         if meta.confirm:
-            writes += (self._notice(submission, message, Verdict(Decision.ALLOWED)),)
+            writes += (self._notice(submission, message, verdict),)
             rings += (Ring(self._keys.ring(submission.agent), submission.instance),)
         return Change(
             submission.stream,
@@ -247,10 +252,15 @@ class Scribe:
         else:
             sender, instance = _shown(submission.agent), _shown(submission.instance)
         envelope = about_envelope or submission.envelope
-        self.count = count = self._counter.take()
+        counter = self._counter
+        self.count = count = counter.take()
+        payload = ""
+        if self._encrypts and message is not None and verdict.decision not in _UNKEPT:
+            payload = encrypt(self._keyring.payload, f"{counter.run} {count}", bytes(message.data))
         record = AuditRecord(
-            gateway=self._counter.gateway,
-            run=self._counter.run,
+            gateway=counter.gateway,
+            run=counter.run,
+            commit=counter.commit,
             count=count,
             decision=verdict.decision,
             sender=sender,
@@ -261,13 +271,24 @@ class Scribe:
             message_id=message.message_id if message else "",
             correlation_id=(meta.correlation_id or "") if meta else "",
             stage=verdict.stage,
+            rule=verdict.rule,
             reason=verdict.reason,
-            policy=self._policy,
+            policy=self._policy.version,
+            violations=dict(verdict.violations) if verdict.violations else _NONE,
             digest=self._digest(envelope),
             size=len(envelope),
             traceparent=(meta.traceparent or "") if meta else "",
+            payload=payload,
+            voids=counter.voids,
         )
         return Write(self._keys.audit_messages, self._counter.fields(record))
+
+    def _rule(self, message: Message) -> str:
+        """Say which entry of the configuration lets a message through."""
+        if message.meta.is_reply:
+            return "the permit to answer"
+        rule = self._policy.decide(message.sender_id, message.target_id, message.message_type).rule
+        return rule.origin if rule else ""
 
     def _refused_letter(self, submission: Submission, verdict: Verdict) -> Write:
         message = submission.message

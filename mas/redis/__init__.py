@@ -2,14 +2,15 @@
 
 Read downward: `endpoint` says where, `dial` opens a stream, `handshake` makes it ready (`sentinel` finds the
 master), `line` moves bytes, `pipeline` pairs answers with `reply`s, `link` reconnects; `client` and
-`subscriber` are what others use. `embedded` runs a server of our own, found by `binary`, in a `datadir`,
-under a `guard`.
+`subscriber` are what others use, `lease` says who may do what only one may. `embedded` runs a server of our
+own, found by `binary`, in a `datadir`, under a `guard`.
 """
 
 from mas.redis.binary import find_server
 from mas.redis.client import Redis, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.redis.endpoint import Endpoint, Tls
+from mas.redis.lease import Lease
 from mas.redis.link import Link
 from mas.redis.refusal import RedisRefused
 from mas.redis.reply import Reply
@@ -19,6 +20,7 @@ from mas.redis.subscriber import Subscriber, open_subscriber
 __all__ = [
     "EmbeddedServer",
     "Endpoint",
+    "Lease",
     "Link",
     "Redis",
     "RedisRefused",

@@ -1,28 +1,47 @@
-"""The MAS service: who is there, who lives, who left.
+"""The MAS service: who is there, who lives, who left, and who may not come back.
 
-enrolment  an instance joins and leaves
-heartbeat  one beat for all instances of a process
-health     finds those that died without leaving
-roster     the instances of one process, together
-events     what happens to agents, told on `mas.system`
+enrolment   an instance joins and leaves
+revocation  an agent is shut out, and let in again; tombstone_keeper and tombstone_file see that it lasts
+heartbeat   one beat for all instances of a process
+health      finds those that died without leaving
+roster      the instances of one process, together
+outsiders   agents that run elsewhere: credentials, redis_rights, and who looks after both
+events      what happens to agents, told on `mas.system`
 """
 
-from mas.registry.enrolment import ENROL, LEAVE, enrol, leave
+from mas.registry.credentials import Credentials
+from mas.registry.enrolment import ENROL, HEARTBEAT_LIFE, LEAVE, Enrolled, Lives, enrol, leave
 from mas.registry.events import Event, Kind, encode_event
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
+from mas.registry.outsiders import OutsiderKeeper, enrol_outsider, shut_out
+from mas.registry.revocation import BURY, Revocation, lift, revoke
 from mas.registry.roster import Roster
+from mas.registry.tombstone_file import TombstoneFile
+from mas.registry.tombstone_keeper import TombstoneKeeper
 
-SCRIPTS = (BEAT, DEAD, ENROL, LEAVE)
+SCRIPTS = (BEAT, BURY, DEAD, ENROL, LEAVE)
 
 __all__ = [
+    "HEARTBEAT_LIFE",
     "SCRIPTS",
+    "Credentials",
+    "Enrolled",
     "Event",
     "HealthMonitor",
     "Heartbeat",
     "Kind",
+    "Lives",
+    "OutsiderKeeper",
+    "Revocation",
     "Roster",
+    "TombstoneFile",
+    "TombstoneKeeper",
     "encode_event",
     "enrol",
+    "enrol_outsider",
     "leave",
+    "lift",
+    "revoke",
+    "shut_out",
 ]

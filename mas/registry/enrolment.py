@@ -2,15 +2,29 @@
 
 Joining writes the registration, a fresh epoch and the hash of the token derived from it, makes the
 streams' groups, and tells everyone: in one script, so that nobody sees half an agent. The token itself
-is never written anywhere.
+is never written anywhere. Joining again under a token that is still good is a rotation: the old token
+stays valid until all that was submitted under it is decided.
 """
 
 import secrets
+from collections.abc import Callable
+from typing import NamedTuple
 
-from mas.directory import AgentRecord, InstanceRecord, instance_field, store
-from mas.directory.records import RECORD, STATUS
+import msgspec
+
+from mas.directory import (
+    AgentRecord,
+    InstanceRecord,
+    Tombstone,
+    instance_field,
+    read_tombstone,
+    store,
+    tombstone_field,
+)
+from mas.directory.records import RECORD, STATUS, read_agent
+from mas.errors import EnrolmentRefused, IntegrityError
 from mas.ids import AgentId, InstanceId, agent_id, instance_id
-from mas.keys import AGENT_GROUP, Keys
+from mas.keys import AGENT_GROUP, GATEWAY_GROUP, Keys
 from mas.redis import Redis, Script
 from mas.registry.events import Event, Kind, encode_event
 from mas.trust import Credential, Keyring
@@ -21,36 +35,43 @@ HEARTBEAT_LIFE = 15.0
 
 ENROL = Script(
     "enrol",
-    # KEYS: agents, agent, instances, token hash, heartbeat, shared stream, own stream, system channel, then
-    #       the capabilities' sets.
-    # ARGV: agent, instance, record, instance field, instance record, token hash, token life and heartbeat
-    #       life in milliseconds, group, events...
+    # KEYS: tombstones, agents, outsiders, agent, instances, token hash, previous token hash, heartbeat,
+    #       shared stream, own stream, ingress stream of its own, system channel, then the capabilities' sets.
+    # ARGV: one packed list; see `_Joining`. Returns 0 if a tombstone is not what the caller saw.
     """#!lua
-    local known = redis.call('EXISTS', KEYS[2]) == 1
-    redis.call('SADD', KEYS[1], ARGV[1])
-    redis.call('HSET', KEYS[2], 'record', ARGV[3], 'status', 'active', ARGV[4], ARGV[5])
-    redis.call('SADD', KEYS[3], ARGV[2])
-    redis.call('SET', KEYS[4], ARGV[6], 'PX', ARGV[7])
-    redis.call('SET', KEYS[5], '1', 'PX', ARGV[8])
-    for i = 6, 7 do
-      local made = redis.pcall('XGROUP', 'CREATE', KEYS[i], ARGV[9], '0', 'MKSTREAM')
-      if made.err and not made.err:find('BUSYGROUP') then return made end
+    local agent, instance, seen, seen_instance, record, field, instance_record, hash, life, previous,
+      previous_life, heartbeat_life, outside, group, gateway_group, events = unpack(cmsgpack.unpack(ARGV[1]))
+    if (redis.call('HGET', KEYS[1], agent) or '') ~= seen then return 0 end
+    if (redis.call('HGET', KEYS[1], agent .. ':' .. instance) or '') ~= seen_instance then return 0 end
+    redis.call('SADD', KEYS[2], agent)
+    redis.call(outside and 'SADD' or 'SREM', KEYS[3], agent)
+    redis.call('HSET', KEYS[4], 'record', record, 'status', 'active', field, instance_record)
+    redis.call('SADD', KEYS[5], instance)
+    redis.call('SET', KEYS[6], hash, 'PX', life)
+    if previous ~= '' then redis.call('SET', KEYS[7], previous, 'PX', previous_life)
+    else redis.call('DEL', KEYS[7]) end
+    if heartbeat_life > 0 then redis.call('SET', KEYS[8], '1', 'PX', heartbeat_life) end
+    for i = 9, outside and 11 or 10 do
+      local reader = i == 11 and gateway_group or group
+      local made = redis.pcall('XGROUP', 'CREATE', KEYS[i], reader, '0', 'MKSTREAM')
+      if type(made) == 'table' and made.err and not made.err:find('BUSYGROUP') then return made end
     end
-    for i = 9, #KEYS do redis.call('SADD', KEYS[i], ARGV[1]) end
-    if not known then redis.call('PUBLISH', KEYS[8], ARGV[10]) end
-    redis.call('PUBLISH', KEYS[8], ARGV[11])
-    return known and 1 or 0
+    for i = 13, #KEYS do redis.call('SADD', KEYS[i], agent) end
+    for _, event in ipairs(events) do redis.call('PUBLISH', KEYS[12], event) end
+    return 1
     """,
 )
 
 LEAVE = Script(
     "leave",
     # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel.
-    # ARGV: instance, instance field, leave event, group, 1 to leave only when the heartbeat is gone.
+    # ARGV: instance, instance field, leave event, group, 1 to leave only when the heartbeat is gone,
+    #       how long the token is still needed in milliseconds.
     # Returns 0 if it is alive after all.
     """#!lua
     if ARGV[5] == '1' and redis.call('EXISTS', KEYS[4]) == 1 then return 0 end
     redis.call('DEL', KEYS[4], KEYS[5])
+    redis.call('PEXPIRE', KEYS[3], ARGV[6], 'LT')
     if redis.call('EXISTS', KEYS[3]) == 0 then
       redis.call('SREM', KEYS[2], ARGV[1])
       redis.call('HDEL', KEYS[1], ARGV[2])
@@ -64,6 +85,53 @@ LEAVE = Script(
 assert (RECORD, STATUS) == ("record", "status")  # noqa: S101 - the scripts spell them out
 
 
+class _Joining(msgspec.Struct, array_like=True, frozen=True):
+    """What the script is given: texts, and lives in milliseconds."""
+
+    agent: str
+    instance: str
+    seen: str
+    seen_instance: str
+    record: str
+    field: str
+    instance_record: str
+    token_hash: str
+    life: int
+    previous_hash: str
+    previous_life: int
+    heartbeat_life: int
+    outside: bool
+    group: str
+    gateway_group: str
+    events: tuple[str, ...]
+
+
+class Enrolled(NamedTuple):
+    """An instance that joined."""
+
+    credential: Credential
+    record: InstanceRecord
+
+
+class Lives(NamedTuple):
+    """How long tokens are good; all in seconds.
+
+    :param token: a token's, from its enrolment
+    :param in_flight: how long a submission may wait for its decision: what a token lives on after it was
+        rotated, or after its instance left
+    """
+
+    token: float
+    in_flight: float
+
+
+Refuses = Callable[[AgentId, InstanceId], Tombstone | None]
+
+
+def _nobody(_: AgentId, __: InstanceId) -> Tombstone | None:
+    return None
+
+
 async def enrol(
     redis: Redis,
     keys: Keys,
@@ -72,57 +140,54 @@ async def enrol(
     instance: InstanceId,
     *,
     now: float,
-    token_life: float,
-) -> Credential:
+    lives: Lives,
+    previous: str = "",
+    refuses: Refuses = _nobody,
+) -> Enrolled:
     """Let an instance join and return what it proves itself with.
 
     :param now: seconds since the epoch
-    :param token_life: seconds that the token stays valid without a heartbeat
+    :param previous: the epoch that it submitted under until now, for a rotation
+    :param refuses: what is known of revocations beside Redis
     :raises InvalidId: if agent or instance could not be part of a key
+    :raises EnrolmentRefused: if it was revoked, or the agent's id belongs to one that runs elsewhere
     :raises RedisUnavailable: if Redis does not answer; joining again is safe
     """
     agent, instance = agent_id(record.agent_id), instance_id(instance)
-    enrolled = InstanceRecord(instance, secrets.token_hex(16), now)
-    credential = keyring.credential(agent, instance, enrolled.epoch)
-    place, field = keys.agent(agent), instance_field(instance)
-    await redis.run_script(
-        ENROL,
-        [
-            keys.agents,
-            place,
-            keys.instances(agent),
-            keys.token_hash(agent, instance),
-            keys.heartbeat(agent, instance),
-            keys.stream(agent),
-            keys.instance_stream(agent, instance),
-            keys.system,
-            *map(keys.capability, record.capabilities),
-        ],
-        [
-            agent,
-            instance,
-            store(keyring.record, place, RECORD, record),
-            field,
-            store(keyring.record, place, field, enrolled),
-            token_hash(credential.token),
-            int(token_life * 1000),
-            int(HEARTBEAT_LIFE * 1000),
-            AGENT_GROUP,
-            encode_event(Event(Kind.REGISTER, agent)),
-            encode_event(Event(Kind.INSTANCE_JOIN, agent, instance)),
-        ],
+    if (tombstone := refuses(agent, instance)) is not None:
+        raise EnrolmentRefused(agent, str(tombstone))
+    await _refuse_other_kind(redis, keys, keyring, record)
+    enrolled = InstanceRecord(
+        instance,
+        secrets.token_hex(16),
+        now,
+        now + lives.token,
+        previous,
+        now + lives.in_flight if previous else 0.0,
     )
-    return credential
+    credential = keyring.credential(agent, instance, enrolled.epoch)
+    places = _places(keys, agent, instance, record)
+    while True:
+        seen = await _refuse_revoked(redis, keys, keyring, agent, instance)
+        joining = _joining(keys, keyring, record, enrolled, credential, lives, seen)
+        if await redis.run_script(ENROL, places, [_pack(joining)]):
+            return Enrolled(credential, enrolled)
 
 
 async def leave(
-    redis: Redis, keys: Keys, agent: AgentId, instance: InstanceId, *, only_if_dead: bool = False
+    redis: Redis,
+    keys: Keys,
+    agent: AgentId,
+    instance: InstanceId,
+    *,
+    in_flight: float,
+    only_if_dead: bool = False,
 ) -> bool:
     """Take an instance off the books: its heartbeat, its own stream, and once the token expired, all.
 
-    What it submitted before must still be decided, so its token stays valid for its life; and what it
-    held of the shared stream stays pending, for others to reclaim.
+    What it held of the shared stream stays pending, for others to reclaim.
 
+    :param in_flight: seconds that what it submitted may still wait to be decided; so long the token lives
     :returns: False if it was to leave only if dead, and is alive
     """
     event = encode_event(Event(Kind.INSTANCE_LEAVE, agent, instance))
@@ -137,6 +202,99 @@ async def leave(
             keys.stream(agent),
             keys.system,
         ],
-        [instance, instance_field(instance), event, AGENT_GROUP, int(only_if_dead)],
+        [instance, instance_field(instance), event, AGENT_GROUP, int(only_if_dead), int(in_flight * 1000)],
     )
     return bool(left)
+
+
+def _places(keys: Keys, agent: AgentId, instance: InstanceId, record: AgentRecord) -> list[str]:
+    return [
+        keys.tombstones,
+        keys.agents,
+        keys.outsiders,
+        keys.agent(agent),
+        keys.instances(agent),
+        keys.token_hash(agent, instance),
+        keys.previous_token_hash(agent, instance),
+        keys.heartbeat(agent, instance),
+        keys.stream(agent),
+        keys.instance_stream(agent, instance),
+        keys.ingress_of(agent),
+        keys.system,
+        *map(keys.capability, record.capabilities),
+    ]
+
+
+def _joining(
+    keys: Keys,
+    keyring: Keyring,
+    record: AgentRecord,
+    enrolled: InstanceRecord,
+    credential: Credential,
+    lives: Lives,
+    seen: tuple[str, str],
+) -> _Joining:
+    agent, instance = record.agent_id, enrolled.instance_id
+    place, field = keys.agent(agent), instance_field(instance)
+    previous = enrolled.previous
+    if previous:
+        events = [Event(Kind.ROTATED, agent, instance)]
+    else:
+        events = [Event(Kind.REGISTER, agent), Event(Kind.INSTANCE_JOIN, agent, instance)]
+    return _Joining(
+        agent,
+        instance,
+        *seen,
+        store(keyring.record, place, RECORD, record).decode(),
+        field,
+        store(keyring.record, place, field, enrolled).decode(),
+        token_hash(credential.token),
+        int(lives.token * 1000),
+        token_hash(keyring.token(agent, instance, previous)) if previous else "",
+        int(lives.in_flight * 1000),
+        # One that runs elsewhere tells by its own heartbeat that it lives.
+        0 if record.outside else int(HEARTBEAT_LIFE * 1000),
+        record.outside,
+        AGENT_GROUP,
+        GATEWAY_GROUP,
+        tuple(encode_event(event).decode() for event in events),
+    )
+
+
+async def _refuse_revoked(
+    redis: Redis, keys: Keys, keyring: Keyring, agent: AgentId, instance: InstanceId
+) -> tuple[str, str]:
+    """Return the tombstones' fields as they stand, lifted or absent; the script holds enrolment to them."""
+    fields = tombstone_field(agent, None), tombstone_field(agent, instance)
+    found = await redis.call("HMGET", keys.tombstones, *fields)
+    for field, stored in zip(fields, found, strict=True):
+        if stored is None:
+            continue
+        try:
+            tombstone = read_tombstone(keyring.record, keys, field, stored)
+        except IntegrityError as error:
+            raise EnrolmentRefused(agent, f"{error}; revoke or lift it anew") from error
+        if tombstone.revoked:
+            raise EnrolmentRefused(agent, str(tombstone))
+    of_agent, of_instance = ((stored or b"").decode() for stored in found)
+    return of_agent, of_instance
+
+
+async def _refuse_other_kind(redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord) -> None:
+    """Keep an agent that runs here and one that runs elsewhere from taking each other's id."""
+    agent = record.agent_id
+    stored = await redis.call("HGET", keys.agent(agent), RECORD)
+    if stored is None or not await redis.call("EXISTS", keys.instances(agent)):
+        return
+    try:
+        known = read_agent(keyring.record, keys, agent, stored)
+    except IntegrityError:
+        return  # It is no registration of ours: this one takes its place.
+    if known.outside != record.outside:
+        where = (
+            "elsewhere, with credentials of its own" if known.outside else "in a runner of this deployment"
+        )
+        raise EnrolmentRefused(agent, f"an agent of that id runs {where}")
+
+
+_pack = msgspec.msgpack.Encoder().encode

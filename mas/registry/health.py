@@ -4,6 +4,7 @@ import anyio
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
+from mas.audit import EventKind, Events
 from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.ids import AgentId, InstanceId, is_valid
@@ -19,16 +20,19 @@ INTERVAL = 5.0
 
 DEAD = Script(
     "find the dead",
-    # KEYS: agents.  ARGV: templates of an agent's instances, and of an instance's heartbeat, own stream and
-    # token hash, with @A for the agent and @I for the instance.  Returns agent and instance in turn.
+    # KEYS: agents, outsiders.  ARGV: templates of an agent's instances, and of an instance's heartbeat, own
+    # stream and token hash, with @A for the agent and @I for the instance.  Returns agent and instance in
+    # turn. One that runs elsewhere cannot make its streams again: it is there for as long as its token.
     """
     local dead = {}
     for _, agent in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+      local outside = redis.call('SISMEMBER', KEYS[2], agent) == 1
       for _, instance in ipairs(redis.call('SMEMBERS', (ARGV[1]:gsub('@A', agent)))) do
         local function exists(template)
           return redis.call('EXISTS', (template:gsub('@A', agent):gsub('@I', instance))) == 1
         end
-        if not exists(ARGV[2]) and (exists(ARGV[3]) or not exists(ARGV[4])) then
+        local good = exists(ARGV[4])
+        if not exists(ARGV[2]) and not (good and (outside or not exists(ARGV[3]))) then
           dead[#dead + 1] = agent
           dead[#dead + 1] = instance
         end
@@ -41,10 +45,16 @@ _A, _I = AgentId("@A"), InstanceId("@I")
 
 
 class HealthMonitor:
-    """Looks after the instances of all processes; several monitors do no harm."""
+    """Looks after the instances of all processes; several monitors do no harm.
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock = SYSTEM) -> None:
-        self._redis, self._keys, self._clock = redis, keys, clock
+    :param in_flight: seconds that what a dead instance submitted may still wait to be decided
+    """
+
+    def __init__(
+        self, redis: Redis, keys: Keys, events: Events, *, in_flight: float, clock: Clock = SYSTEM
+    ) -> None:
+        self._redis, self._keys, self._events, self._clock = redis, keys, events, clock
+        self._in_flight = in_flight
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Look until cancelled; an unreachable Redis is waited out."""
@@ -65,14 +75,15 @@ class HealthMonitor:
             keys.instance_stream(_A, _I),
             keys.token_hash(_A, _I),
         ]
-        found = await self._redis.run_script(DEAD, [keys.agents], templates)
+        found = await self._redis.run_script(DEAD, [keys.agents, keys.outsiders], templates)
         names = [name.decode("utf-8", "replace") for name in found]
         buried = []
         for agent, instance in zip(names[::2], names[1::2], strict=True):
             if not (is_valid(agent) and is_valid(instance)):
                 continue
             who = AgentId(agent), InstanceId(instance)
-            if await leave(self._redis, self._keys, *who, only_if_dead=True):
+            if await leave(self._redis, keys, *who, in_flight=self._in_flight, only_if_dead=True):
                 log.warning("an instance died without leaving", agent=agent, instance=instance)
+                self._events.post(EventKind.LEFT, f"{agent}:{instance}", detail="it died without leaving")
                 buried.append(who)
         return buried

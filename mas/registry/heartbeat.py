@@ -1,7 +1,8 @@
 """One heartbeat for all instances of a process.
 
-It keeps each instance's heartbeat and token alive. A token that is gone (flushed, expired while the
-process slept) is reported, so that whoever owns the instance can enrol it again.
+It says that each instance is alive, but does not lengthen its token. A token that is gone (revoked,
+flushed, expired while the process slept) is reported, so that whoever owns the instance can try to enrol
+it again.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,12 +23,12 @@ log = logger(__name__)
 
 BEAT = Script(
     "beat",
-    # KEYS: heartbeat and token hash of each instance.  ARGV: lives of both in milliseconds.
+    # KEYS: heartbeat and token hash of each instance.  ARGV: life of a heartbeat in milliseconds.
     # Returns the numbers, from 1, of the instances whose token is gone.
     """
     local lost = {}
     for i = 1, #KEYS, 2 do
-      if redis.call('PEXPIRE', KEYS[i + 1], ARGV[2]) == 1 then
+      if redis.call('EXISTS', KEYS[i + 1]) == 1 then
         redis.call('SET', KEYS[i], '1', 'PX', ARGV[1])
       else
         lost[#lost + 1] = (i + 1) / 2
@@ -45,7 +46,6 @@ class Heartbeat:
     """Beats for every instance that joined.
 
     :param lost: called with an instance whose token is gone
-    :param token_life: seconds that a token stays valid without a heartbeat
     """
 
     def __init__(
@@ -54,11 +54,9 @@ class Heartbeat:
         keys: Keys,
         lost: Callable[[AgentId, InstanceId], Awaitable[None]],
         *,
-        token_life: float,
         clock: Clock = SYSTEM,
     ) -> None:
         self._redis, self._keys, self._lost, self._clock = redis, keys, lost, clock
-        self._lives = [int(HEARTBEAT_LIFE * 1000), int(token_life * 1000)]
         self._members: dict[tuple[AgentId, InstanceId], None] = {}
 
     def join(self, agent: AgentId, instance: InstanceId) -> None:
@@ -90,7 +88,7 @@ class Heartbeat:
         for at in range(0, len(members), _AT_ONCE):
             some = members[at : at + _AT_ONCE]
             keys = [key for who in some for key in (self._keys.heartbeat(*who), self._keys.token_hash(*who))]
-            for number in await self._redis.run_script(BEAT, keys, self._lives):
+            for number in await self._redis.run_script(BEAT, keys, [int(HEARTBEAT_LIFE * 1000)]):
                 who = some[int(number) - 1]
                 if who in self._members:
                     log.warning("an instance's token is gone", agent=who[0], instance=who[1])

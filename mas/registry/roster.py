@@ -2,21 +2,25 @@
 
 All are enrolled before any of them starts, so that whoever starts first may already write to the
 others. One whose registration is lost, as after FLUSHALL, is enrolled again under the credential that
-its agent holds.
+its agent holds, and so is one whose token has lived half its life. One that was revoked stays out: the
+others do without it.
 """
+
+from collections.abc import Callable
 
 import anyio
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
+from mas.audit import EventKind, Events
 from mas.clock import SYSTEM, Clock
-from mas.directory import AgentRecord
-from mas.errors import RedisUnavailable
+from mas.directory import AgentRecord, InstanceRecord, Tombstones
+from mas.errors import EnrolmentRefused, RedisUnavailable
 from mas.ids import AgentId, InstanceId
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Redis
-from mas.registry.enrolment import enrol, leave
+from mas.registry.enrolment import Lives, enrol, leave
 from mas.registry.heartbeat import Heartbeat
 from mas.trust import Credential, Keyring
 
@@ -24,13 +28,18 @@ log = logger(__name__)
 
 _SIGN_OFF = 2.0
 """Seconds that signing off may take; whoever is not signed off by then is found dead later."""
+_RETRY = 5.0
+"""Seconds until a rotation that Redis did not answer is tried again."""
 
 
 class Roster:
     """Who runs here.
 
     :param members: each instance with its agent's registration
-    :param token_life: seconds that a token stays valid without a heartbeat
+    :param lives: how long tokens are good
+    :param tombstones: who may not join
+    :param events: where joining and leaving is recorded
+    :param on_refused: called with an instance that ran and may not go on; must not wait
     """
 
     def __init__(
@@ -40,50 +49,108 @@ class Roster:
         keyring: Keyring,
         members: dict[InstanceId, AgentRecord],
         *,
-        token_life: float,
+        lives: Lives,
+        events: Events,
+        tombstones: Tombstones | None = None,
+        on_refused: Callable[[InstanceId], None] = lambda _: None,
         clock: Clock = SYSTEM,
     ) -> None:
+        self._events = events
         self._redis, self._keys, self._keyring = redis, keys, keyring
-        self._members, self._token_life, self._clock = members, token_life, clock
+        self._members, self._lives, self._clock = members, lives, clock
+        self._tombstones = Tombstones() if tombstones is None else tombstones
+        self._on_refused = on_refused
         self._credentials: dict[InstanceId, Credential] = {}
-        self._heartbeat = Heartbeat(redis, keys, self._enrol_again, token_life=token_life, clock=clock)
+        self._records: dict[InstanceId, InstanceRecord] = {}
+        self._heartbeat = Heartbeat(redis, keys, self._enrol_again, clock=clock)
 
-    def credential(self, instance: InstanceId) -> Credential:
-        """Return what an enrolled instance proves itself with."""
+    async def admit(self, instance: InstanceId) -> Credential:
+        """Return what an instance proves itself with; one that was refused before may ask again.
+
+        :raises EnrolmentRefused: if it may not run
+        """
+        if instance not in self._records:
+            await self._enrol(instance)
         return self._credentials[instance]
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Enrol all, keep them alive until cancelled, then sign them off."""
         try:
             for instance, record in self._members.items():
-                self._credentials[instance] = await self._enrol(instance, record)
-                self._heartbeat.join(record.agent_id, instance)
-            await self._heartbeat.run(task_status=task_status)
+                try:
+                    await self._enrol(instance)
+                except EnrolmentRefused as refusal:
+                    log.critical("an agent may not run", agent=record.agent_id, problem=str(refusal))
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._rotate_in_time)
+                await self._heartbeat.run(task_status=task_status)
         finally:
             with anyio.move_on_after(_SIGN_OFF, shield=True):
                 await self._sign_off()
 
-    async def _enrol(self, instance: InstanceId, record: AgentRecord) -> Credential:
-        return await enrol(
+    async def rotate(self, instance: InstanceId) -> None:
+        """Give an instance a fresh token; what it submitted under the old one is still decided.
+
+        :raises EnrolmentRefused: if it may not run any more
+        """
+        await self._enrol(instance, previous=self._records[instance].epoch)
+
+    async def _enrol(self, instance: InstanceId, *, previous: str = "") -> None:
+        record = self._members[instance]
+        credential, self._records[instance] = await enrol(
             self._redis,
             self._keys,
             self._keyring,
             record,
             instance,
             now=self._clock.wall(),
-            token_life=self._token_life,
+            lives=self._lives,
+            previous=previous,
+            refuses=self._tombstones.refuses,
         )
+        # Whoever signs with it holds this very object.
+        self._credentials.setdefault(instance, credential).replace(credential)
+        self._heartbeat.join(record.agent_id, instance)
+        kind = EventKind.ROTATED if previous else EventKind.ENROLLED
+        self._events.post(kind, f"{record.agent_id}:{instance}", actor="its runner")
 
-    async def _enrol_again(self, _: AgentId, instance: InstanceId) -> None:
-        renewed = await self._enrol(instance, self._members[instance])
-        self._credentials[instance].replace(renewed)
+    async def _enrol_again(self, agent: AgentId, instance: InstanceId) -> None:
+        try:
+            await self._enrol(instance)
+        except EnrolmentRefused as refusal:
+            self._refuse(agent, instance, refusal)
+
+    async def _rotate_in_time(self) -> None:
+        while True:
+            half = self._lives.token / 2
+            now = self._clock.wall()
+            due = [each for each, record in self._records.items() if now - record.enrolled_at >= half]
+            trouble = False
+            for instance in due:
+                try:
+                    await self.rotate(instance)
+                except EnrolmentRefused as refusal:
+                    self._refuse(self._members[instance].agent_id, instance, refusal)
+                except (RedisUnavailable, ResponseError) as error:
+                    log.warning("a token cannot be rotated yet", problem=str(error))
+                    trouble = True
+                    break
+            oldest = min((record.enrolled_at for record in self._records.values()), default=now)
+            await self._clock.sleep(_RETRY if trouble else max(0.0, oldest + half - self._clock.wall()))
+
+    def _refuse(self, agent: AgentId, instance: InstanceId, refusal: EnrolmentRefused) -> None:
+        log.critical("an agent may not go on", agent=agent, instance=instance, problem=str(refusal))
+        self._heartbeat.leave(agent, instance)
+        del self._records[instance]
+        self._on_refused(instance)
 
     async def _sign_off(self) -> None:
-        for instance in self._credentials:
+        for instance in self._records:
             agent = self._members[instance].agent_id
             self._heartbeat.leave(agent, instance)
             try:
-                await leave(self._redis, self._keys, agent, instance)
+                await leave(self._redis, self._keys, agent, instance, in_flight=self._lives.in_flight)
+                self._events.post(EventKind.LEFT, f"{agent}:{instance}", actor="its runner")
             except (RedisUnavailable, ResponseError) as error:
                 log.warning("could not sign off; the registry will notice", problem=str(error))
                 return

@@ -12,6 +12,7 @@ from mas.settings.explain import Explained, explain
 from mas.settings.fields import Within
 from mas.settings.gateway import (
     AuditSettings,
+    AuthenticationSettings,
     DeliverySettings,
     FeatureSettings,
     GatewaySettings,
@@ -47,6 +48,7 @@ __all__ = [
     "AllowWildcard",
     "Assign",
     "AuditSettings",
+    "AuthenticationSettings",
     "Block",
     "DeliverySettings",
     "Explained",

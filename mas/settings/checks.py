@@ -28,6 +28,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
         seen.setdefault(agent.agent_id, place)
     yield from _roles(settings)
     yield from _redis(settings)
+    yield from _tokens(settings)
 
 
 def warnings(settings: Settings) -> Iterator[Problem]:
@@ -84,3 +85,15 @@ def _redis(settings: Settings) -> Iterator[Problem]:
                 f"leads to another machine without TLS: {url}",
                 "use rediss://, or set redis.allow_plaintext: true in gateway.yaml",
             )
+
+
+def _tokens(settings: Settings) -> Iterator[Problem]:
+    """Yield when a rotated token could be needed longer than one rotation keeps it."""
+    lifetime = settings.gateway.authentication.token_lifetime
+    in_flight = settings.gateway.longest_in_flight
+    if lifetime < 2 * in_flight:
+        yield Problem(
+            ("gateway", "authentication", "token_lifetime"),
+            f"{lifetime:g} s is less than twice the {in_flight:g} s that a submission may be under way",
+            "lengthen it, or shorten delivery.ingress_retention",
+        )

@@ -29,6 +29,7 @@ from mas.supervision.backoff import Backoff
 from mas.supervision.budget import Budget
 from mas.supervision.child import Child, Declined
 from mas.supervision.events import Event
+from mas.supervision.plainly import told_plainly
 from mas.supervision.strategy import Restart, Strategy
 from mas.supervision.supervisor import Supervisor
 from mas.supervision.tree import Kind, Snapshot, State
@@ -45,4 +46,5 @@ __all__ = [
     "State",
     "Strategy",
     "Supervisor",
+    "told_plainly",
 ]

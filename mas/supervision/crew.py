@@ -75,8 +75,6 @@ class Crew:
         await anyio.lowlevel.checkpoint_if_cancelled()
         began = self.clock.monotonic()
         slot.state = State.STARTING
-        if slot.nested is not None:
-            slot.nested.adopt(Line(slot.path, self.clock, self.line.tell, partial(self._stuck_below, slot)))
         life = slot.life = Life(
             slot.child,
             self.clock,
@@ -85,6 +83,9 @@ class Crew:
             on_end=partial(self._ended, slot),
             on_overrun=partial(self._overran, slot),
         )
+        if slot.nested is not None:
+            on_stuck = partial(self._stuck_below, slot, life)
+            slot.nested.adopt(Line(slot.path, self.clock, self.line.tell, on_stuck))
         life.begin(slot.path)
         problem = await until_ready(slot, life, self.clock)
         if problem is None:
@@ -165,11 +166,10 @@ class Crew:
         self.tell(events.Overrun, slot, error)
         self._stuck(error)
 
-    def _stuck_below(self, slot: Slot, error: StopOverrun) -> None:
-        if slot.life is not None:
-            slot.state, slot.error = State.OVERRUN, error
-            slot.life.give_up_waiting()
-            self._stuck(error)
+    def _stuck_below(self, slot: Slot, life: Life, error: StopOverrun) -> None:
+        slot.state, slot.error = State.OVERRUN, error
+        life.give_up_waiting()
+        self._stuck(error)
 
     def _stuck(self, error: StopOverrun) -> None:
         self.overrun = self.overrun or error

@@ -15,14 +15,7 @@ async def start(crew: Crew, slot: Slot) -> None:
     """
     if not slot.state.awaits_start:
         async with slot.group.lock:
-            if slot.state is State.STOPPING:
-                await _end(crew, slot)
-            if slot.life is None and not slot.state.awaits_start:
-                crew.renew(slot)
-                error = await crew.launch(slot)
-                if error is not None:
-                    slot.wanted = False
-                    raise error
+            await _start(crew, slot)
     await _expect_up(slot)
 
 
@@ -35,15 +28,7 @@ async def restart(crew: Crew, slot: Slot) -> None:
     """
     if not slot.state.awaits_start:
         async with slot.group.lock:
-            slot.wanted = True
-            await _end(crew, slot)
-            if slot.wanted and not slot.state.awaits_start:
-                crew.renew(slot)
-                slot.restarts += 1
-                error = await crew.launch(slot)
-                if error is not None:
-                    crew.charge(slot, error)
-                    raise error
+            await _restart(crew, slot)
     await _expect_up(slot)
 
 
@@ -106,6 +91,31 @@ async def remove(crew: Crew, slot: Slot) -> None:
     """Stop a child, if it runs, and forget it."""
     await stop(crew, slot)
     crew.forget(slot)
+
+
+async def _start(crew: Crew, slot: Slot) -> None:
+    if slot.state is State.STOPPING:
+        await _end(crew, slot)
+    if slot.life is not None or slot.state.awaits_start:
+        return
+    crew.renew(slot)
+    error = await crew.launch(slot)
+    if error is not None:
+        slot.wanted = False
+        raise error
+
+
+async def _restart(crew: Crew, slot: Slot) -> None:
+    slot.wanted = True
+    await _end(crew, slot)
+    if slot.state.awaits_start or not slot.wanted:
+        return
+    crew.renew(slot)
+    slot.restarts += 1
+    error = await crew.launch(slot)
+    if error is not None:
+        crew.charge(slot, error)
+        raise error
 
 
 async def _end(crew: Crew, slot: Slot) -> None:

@@ -62,21 +62,20 @@ def chosen(kind: type[E], value: E | str) -> E:
 
 def calls_for_restart(restart: Restart, ending: Ending) -> bool:
     """Say whether a child that ended so is started again."""
-    match restart:
-        case Restart.PERMANENT:
-            return True
-        case Restart.TRANSIENT:
-            return ending is Ending.RAISED
-        case Restart.TEMPORARY:
-            return False
+    return ending in _RESTARTED[restart]
 
 
 def affected(strategy: Strategy, children: Sequence[T], failed: T) -> Sequence[T]:
     """Return the children that are restarted when one of them failed, in declared order."""
-    match strategy:
-        case Strategy.ONE_FOR_ONE | Strategy.POOL:
-            return (failed,)
-        case Strategy.ONE_FOR_ALL:
-            return children
-        case Strategy.REST_FOR_ONE:
-            return children[children.index(failed) :]
+    if strategy is Strategy.ONE_FOR_ALL:
+        return children
+    if strategy is Strategy.REST_FOR_ONE:
+        return children[children.index(failed) :]
+    return (failed,)
+
+
+_RESTARTED = {
+    Restart.PERMANENT: frozenset(Ending),
+    Restart.TRANSIENT: frozenset({Ending.RAISED}),
+    Restart.TEMPORARY: frozenset[Ending](),
+}

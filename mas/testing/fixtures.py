@@ -1,5 +1,6 @@
 """pytest fixtures; use them with `pytest_plugins = ["mas.testing.fixtures"]`."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -21,9 +22,10 @@ def mas_redis_server() -> Iterator[Server]:
 
 @pytest.fixture
 def redis_url(mas_redis_server: Server) -> Iterator[str]:
-    """Give the URL of an empty Redis; afterwards no connection to it may be left."""
+    """Give the URL of an empty Redis, beside an empty `data_dir`; afterwards no connection may be left."""
     with mas_redis_server.client() as client:
         client.flushall()
+        shutil.rmtree(mas_redis_server.data_dir, ignore_errors=True)
         yield mas_redis_server.url
         if left := connections_left(client):
             pytest.fail(f"connections left open: {', '.join(left)}")

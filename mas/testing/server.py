@@ -58,6 +58,11 @@ class Server:
             return f"unix://{user}{quote(str(self.directory / 'redis.sock'))}"
         return f"redis://{user}127.0.0.1:{self.port}/0"
 
+    @property
+    def data_dir(self) -> Path:
+        """Where a system that uses this server may keep its own files; goes with the server."""
+        return self.directory / "data"
+
     def client(self) -> "redis.Redis":
         """Return a blocking client for the test's own questions; the caller closes it."""
         return redis.Redis.from_url(

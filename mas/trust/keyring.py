@@ -47,7 +47,7 @@ class Keyring:
     :raises ValueError: if it is shorter
     """
 
-    __slots__ = ("__secret", "audit", "digest", "permit", "record", "seal")
+    __slots__ = ("__secret", "audit", "digest", "payload", "permit", "record", "seal")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) < MIN_SECRET:
@@ -57,6 +57,7 @@ class Keyring:
         self.record = self._derive("record")
         self.audit = self._derive("audit")
         self.digest = self._derive("digest")
+        self.payload = self._derive("payload")
         self.seal = lru_cache(maxsize=65_536)(self._seal)
 
     def __repr__(self) -> str:
@@ -68,6 +69,10 @@ class Keyring:
     def token(self, agent: AgentId, instance: InstanceId, epoch: str) -> bytes:
         """Derive the bearer token of one instance in one epoch of its enrolment."""
         return self._derive("token", agent, instance, epoch)
+
+    def redis_password(self, agent: AgentId, instance: InstanceId, epoch: str) -> str:
+        """Derive what an instance that runs outside opens its Redis connection with."""
+        return self._derive("redis", agent, instance, epoch).hex()
 
     def credential(self, agent: AgentId, instance: InstanceId, epoch: str) -> Credential:
         """Derive all that an instance needs to run."""

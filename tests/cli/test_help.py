@@ -60,7 +60,7 @@ def test_every_command_has_a_line_of_help(tmp_path):
     assert ended.returncode == 0
     _, _, listed = ended.stdout.partition("Commands:\n")
     commands = {line.split()[0]: line.strip() for line in listed.splitlines()}
-    assert set(commands) == {"check", "demo", "run"}
+    assert {"check", "demo", "run"} <= set(commands)
     assert not [line for line in commands.values() if line.endswith("...")]
 
 

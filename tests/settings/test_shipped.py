@@ -58,7 +58,7 @@ def test_the_example_lists_the_key_with_its_true_default_unit_and_bounds(path, d
     for key in path:
         assert key in found
         found = found[key]
-    assert found == default
+    assert found == (list(default) if isinstance(default, tuple) else default)
     line = next(line for line in EXAMPLE.read_text().split("\n") if line.strip().startswith(f"{path[-1]}:"))
     for rule in rules:
         if isinstance(rule, Within):

@@ -7,7 +7,7 @@ import pytest
 
 from mas.errors import RestartsExhausted, StartFailed, SupervisionError, UnknownChild
 from mas.supervision import Budget, Child, Declined, Restart, Strategy
-from mas.supervision.events import GaveUp, Paused, Restarting, Resumed, Stopped
+from mas.supervision.events import Failed, GaveUp, Paused, Restarting, Resumed, Stopped
 from tests.supervision.stage import NO_DELAY, states
 
 GROUPS = [Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE]
@@ -175,6 +175,21 @@ async def test_the_whole_can_be_stopped_in_back_off(stage, strategy):
         await stage.clock.settle()
         assert stage.ended
     assert stage.outcome is None
+
+
+async def test_the_whole_can_be_stopped_by_a_listener_that_hears_of_a_failed_restart(stage):
+    def listen(event) -> None:
+        if isinstance(event, Failed) and isinstance(event.error, StartFailed):
+            supervisor.shutdown()
+
+    supervisor = stage.supervisor("a", on_event=listen, backoff=NO_DELAY)
+    async with stage.open(supervisor):
+        stage["a"].fails_to_start = [OSError("no port")]
+        stage["a"].crash()
+        await stage.clock.settle()
+        assert stage.ended
+    assert stage.outcome is None
+    assert stage["a"].starts == 2
 
 
 @pytest.mark.parametrize("strategy", Strategy)

@@ -9,6 +9,7 @@ from typing import Protocol
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages.authenticate import authenticate
 from mas.gateway.stages.authorize import authorize
+from mas.gateway.stages.dlp import dlp
 from mas.gateway.stages.hops import hops
 from mas.gateway.stages.lifetime import lifetime
 from mas.gateway.stages.shape import shape
@@ -28,7 +29,7 @@ class Stage(Protocol):
         ...
 
 
-ORDER: tuple[Stage, ...] = (shape, authenticate, signature, lifetime, authorize, hops)
+ORDER: tuple[Stage, ...] = (shape, authenticate, signature, lifetime, authorize, hops, dlp)
 
 
 def stages_for(features: FeatureSettings) -> tuple[Stage, ...]:

@@ -33,12 +33,13 @@ def authorize(submission: Submission, snapshot: Snapshot) -> Verdict | None:
         if permit.expires < snapshot.now:
             return Verdict(Decision.EXPIRED, "the reply permit has expired")
         if (block := mirror.policy.blocks(sender, target, kind)) is not None:
-            return Verdict(Decision.AUTHZ_DENIED, str(block))
+            return Verdict(Decision.AUTHZ_DENIED, str(block), rule=block.origin)
         submission.permit = permit
         return None
     ruling = mirror.policy.decide(sender, target, kind)
     if not ruling.allowed:
-        return Verdict(Decision.AUTHZ_DENIED, f"{sender} -> {target} ({kind}): {ruling.reason}")
+        rule = ruling.rule.origin if ruling.rule else ""
+        return Verdict(Decision.AUTHZ_DENIED, f"{sender} -> {target} ({kind}): {ruling.reason}", rule=rule)
     if not mirror.is_active(target):
         known = "is not active" if target in mirror.agents else "is not registered"
         return Verdict(Decision.TARGET_UNKNOWN, f"{target} {known}")

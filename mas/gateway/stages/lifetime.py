@@ -11,6 +11,9 @@ def lifetime(submission: Submission, snapshot: Snapshot) -> Verdict | None:
     waited = snapshot.now - submission.arrived
     if waited > snapshot.settings.delivery.ingress_retention:
         return Verdict(Decision.EXPIRED, f"waited {waited:.0f} s for a gateway")
+    if waited < -snapshot.settings.message_signing.max_drift:
+        # Only who may choose its entries' ids can do that: an agent with an ingress stream of its own.
+        return Verdict(Decision.EXPIRED, f"submitted {-waited:.0f} s ahead of Redis' clock")
     message = submission.message
     assert message is not None  # noqa: S101 - the shape stage has passed
     expires_at = message.meta.expires_at

@@ -6,8 +6,10 @@ from attrs import Factory, frozen
 
 from mas.settings.fields import Within, by_type
 from mas.settings.gateway.audit import AuditSettings
+from mas.settings.gateway.authentication import AuthenticationSettings
 from mas.settings.gateway.circuit_breaker import CircuitSettings
 from mas.settings.gateway.delivery import DeliverySettings
+from mas.settings.gateway.dlp import DlpSettings
 from mas.settings.gateway.features import FeatureSettings
 from mas.settings.gateway.limits import LimitSettings
 from mas.settings.gateway.message_signing import SigningSettings
@@ -17,8 +19,10 @@ from mas.settings.gateway.redis import RedisSettings
 __all__ = [
     "OBSOLETE",
     "AuditSettings",
+    "AuthenticationSettings",
     "CircuitSettings",
     "DeliverySettings",
+    "DlpSettings",
     "FeatureSettings",
     "GatewaySettings",
     "LimitSettings",
@@ -43,10 +47,17 @@ class GatewaySettings:
     features: FeatureSettings = Factory(FeatureSettings)
     rate_limit: RateLimitSettings = Factory(RateLimitSettings)
     circuit_breaker: CircuitSettings = Factory(CircuitSettings)
+    dlp: DlpSettings = Factory(DlpSettings)
     message_signing: SigningSettings = Factory(SigningSettings)
+    authentication: AuthenticationSettings = Factory(AuthenticationSettings)
     delivery: DeliverySettings = Factory(DeliverySettings)
     limits: LimitSettings = Factory(LimitSettings)
     audit: AuditSettings = Factory(AuditSettings)
 
     batch: Annotated[int, Within(1, 64, "messages")] = 64
     """Messages decided in one commit; larger batches block Redis longer and gain nothing."""
+
+    @property
+    def longest_in_flight(self) -> float:
+        """Return how long a submission may wait for its decision, with what clocks may be off, in seconds."""
+        return self.delivery.ingress_retention + 2 * self.message_signing.max_drift

@@ -1,15 +1,20 @@
-"""`audit:` in gateway.yaml: how closely the trail is sealed."""
+"""`audit:` in gateway.yaml: what the trail keeps, how closely it is sealed, how long it stays in Redis."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
-from attrs import frozen
+from attrs import Factory, frozen
 
+from mas.errors import ConfigurationError
 from mas.settings.fields import Within, by_type
 
 
 @frozen(kw_only=True, field_transformer=by_type)
 class AuditSettings:
-    """How far seals may lag behind records."""
+    """The trail, its seals, and its archive."""
+
+    payload: Literal["none", "encrypted"] = "none"
+    """Whether records keep payloads, under AES-256-GCM with a key derived from the deployment's secret."""
 
     seal_interval: Annotated[float, Within(0.1, 60, "s")] = 1.0
     """The longest a record waits for its seal while the sealer runs, in seconds."""
@@ -19,3 +24,38 @@ class AuditSettings:
 
     max_unsealed: Annotated[int, Within(1000, 100_000_000, "records")] = 100_000
     """Unsealed records at which the gateway stops committing and raises an alarm."""
+
+    key_file: Path | None = None
+    """The private key that signs seals; None: `audit.key` in `data_dir`, made at the first start."""
+
+    sink: Literal["file", "stdout", "command", "none"] = "file"
+    """Where each seal goes besides Redis."""
+
+    sink_file: Path | None = None
+    """The file of the sink `file`; None: `audit-seals.jsonl` in `data_dir`."""
+
+    sink_file_size: Annotated[int, Within(10_000, 10_000_000_000, "bytes")] = 50_000_000
+    """The size at which that file is set aside and a new one begun, in bytes."""
+
+    sink_files: Annotated[int, Within(1, 1000, "files")] = 10
+    """How many files that were set aside are kept."""
+
+    sink_command: tuple[str, ...] = Factory(tuple)
+    """Program and arguments of the sink `command`; it reads seals from standard input."""
+
+    max_records: Annotated[int, Within(1000, 1_000_000_000, "records")] = 250_000
+    """Sealed records in Redis at which the oldest tenth is archived and trimmed."""
+
+    max_age: Annotated[float, Within(60, 315_360_000, "s")] = 2_592_000.0
+    """Age at which sealed records are archived and trimmed, in seconds."""
+
+    archive_dir: Path | None = None
+    """Where archives go; None: `audit-archive` in `data_dir`."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.sink == "command" and not self.sink_command:
+            raise ConfigurationError("sink is command, but sink_command is empty")
+        if self.seal_batch > self.max_unsealed:
+            raise ConfigurationError(
+                f"seal_batch ({self.seal_batch:,}) is more than max_unsealed ({self.max_unsealed:,})"
+            )

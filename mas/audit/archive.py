@@ -1,0 +1,114 @@
+"""Old records go into a file, and out of Redis: whole ranges with their seals, never what is unsealed.
+
+The file is complete on the disk before anything is trimmed, and the trim is itself a link of the chain,
+appended in the same step. So at any moment each record is in Redis, in an archive, or in both.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio
+
+from mas.audit.entry import Raw, order
+from mas.audit.lines import SEALS, write_line
+from mas.audit.seal import RangeSeal, Sealed, sealed_of
+from mas.keys import Keys
+from mas.redis import Redis
+
+AT_ONCE = 100
+"""Seals that go into one archive at most."""
+_LARGEST = 50_000
+"""Records that go into one archive at most, unless a single seal covers more."""
+
+
+class Portion(NamedTuple):
+    """What one archive takes: a run of seals from the oldest on."""
+
+    seals: Sequence[Raw]
+    upto: Sealed
+    keep_from: bytes
+    """The entry of the first seal that stays."""
+    records: int
+
+
+async def overdue(redis: Redis, keys: Keys, *, surplus: int, before: float) -> Portion | None:
+    """Return what must go next, None if nothing must. The chain's last link always stays.
+
+    :param surplus: how many sealed records are too many
+    :param before: records older than this must go, in seconds since the epoch
+    """
+    oldest = await redis.call("XRANGE", keys.audit_seals, "-", "+", "COUNT", 1)
+    if not oldest or (surplus <= 0 and order(oldest[0][0])[0] / 1000 >= before):
+        return None
+    page = await redis.call("XRANGE", keys.audit_seals, "-", "+", "COUNT", AT_ONCE + 1)
+    records, upto, count = 0, None, 0
+    for number, entry in enumerate(page[:-1], 1):
+        link = sealed_of(entry)
+        if link is None:
+            continue
+        if isinstance(link.seal, RangeSeal):
+            young = order(link.seal.last)[0] / 1000 >= before
+            if (records >= surplus and young) or (records and records + link.seal.count > _LARGEST):
+                break
+            records += link.seal.count
+        upto, count = link, number
+    if upto is None or not records:
+        return None
+    return Portion(page[:count], upto, page[count][0], records)
+
+
+async def pack(redis: Redis, keys: Keys, portion: Portion) -> bytes:
+    """Return a portion as the content of its archive: each range's records, then their seal."""
+    unpacked = io.BytesIO()
+    for entry in portion.seals:
+        link = sealed_of(entry)
+        if link is not None and isinstance(seal := link.seal, RangeSeal):
+            records = await redis.call("XRANGE", seal.trail.stream(keys), f"({seal.after}", seal.last)
+            unpacked.write(b"".join(write_line(seal.trail, record) for record in records))
+        unpacked.write(write_line(SEALS, entry))
+    return await anyio.to_thread.run_sync(_zip, unpacked.getvalue())
+
+
+def name_of(portion: Portion) -> str:
+    """Return the name of a portion's archive: the numbers of its first and last seal."""
+    first = next(link for entry in portion.seals if (link := sealed_of(entry)))
+    return f"audit-{first.seal.sequence:010d}-{portion.upto.seal.sequence:010d}.jsonl.gz"
+
+
+async def keep(content: bytes, path: Path) -> str:
+    """Put an archive on the disk, whole, and return its SHA-256 as hex.
+
+    :raises OSError: if that fails; nothing must be trimmed then
+    """
+    return await anyio.to_thread.run_sync(_keep, content, path)
+
+
+def archives_in(directory: Path) -> Iterable[Path]:
+    """Return the archives of a directory, oldest first."""
+    return sorted(directory.glob("audit-*.jsonl.gz"))
+
+
+def _zip(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
+def _keep(content: bytes, path: Path) -> str:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return hashlib.sha256(content).hexdigest()

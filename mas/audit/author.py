@@ -1,0 +1,170 @@
+"""The next link of the chain: pure, so that what a sealer decides can be tested without one."""
+
+from collections.abc import Mapping, Sequence
+
+from mas.audit.continuity import Continuity, Run
+from mas.audit.entry import Raw, digests, open_entry, order, range_hash
+from mas.audit.seal import (
+    AnySeal,
+    Flaw,
+    Index,
+    KeySeal,
+    RangeSeal,
+    RestartSeal,
+    Sealed,
+    Signed,
+    State,
+    TrimSeal,
+    encode,
+    write_marks,
+)
+from mas.audit.signing import SealKey, fingerprint_of, raw_public
+from mas.audit.trails import Trail
+
+_MOST_FLAWS = 100
+
+
+class Draft:
+    """A range under examination: records go in, in pieces, and what a seal says of them comes out."""
+
+    def __init__(self, trail: Trail, key: bytes, runs: Mapping[str, Run]) -> None:
+        self.trail, self._key = trail, key
+        self._continuity, self._index = Continuity(runs), Index()
+        self.entries: list[Raw] = []
+        self.digests: list[bytes] = []
+        self.flaws: list[Flaw] = []
+
+    def examine(self, entries: Sequence[Raw]) -> None:
+        """Take the next entries in, checking each MAC and number."""
+        take, add, key = self._continuity.take, self._index.add, self._key
+        for entry in entries:
+            head = open_entry(entry, key)
+            if isinstance(head, str):
+                problem = head
+            else:
+                add(head)
+                problem = take(head, int(entry[0].partition(b"-")[0]) / 1000)
+            if problem and len(self.flaws) < _MOST_FLAWS:
+                self.flaws.append(Flaw(entry[0].decode(), problem, self.trail))
+        self.digests += digests(entries)
+        self.entries += entries
+
+    @property
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """Who and what the records are about."""
+        return self._index.lists()
+
+    def runs(self) -> dict[str, Run]:
+        """Return what must be remembered after these records."""
+        return self._continuity.state(order(self.entries[-1][0])[0] / 1000)
+
+
+class Author:
+    """Writes link after link.
+
+    :param last: the link to go on from; None for the first of all
+    """
+
+    def __init__(self, key: SealKey, macs: Mapping[Trail, bytes], last: Sealed | None = None) -> None:
+        self.key, self._macs = key, macs
+        self.last = last
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last link; 0 before the first."""
+        return self.last.seal.sequence if self.last else 0
+
+    @property
+    def state(self) -> State:
+        """What the next link goes on from."""
+        return self.last.seal.state if self.last else State()
+
+    def after(self, trail: Trail) -> str:
+        """Return the last entry sealed in a trail."""
+        return self.state.ends.get(trail, "0-0")
+
+    def draft(self, trail: Trail) -> Draft:
+        """Begin to examine what follows."""
+        return Draft(trail, self._macs[trail], self.state.runs)
+
+    def range(self, draft: Draft, at: float) -> Sealed:
+        """Seal what was examined; at least one entry."""
+        last = draft.entries[-1][0].decode()
+        state = State({**self.state.ends, draft.trail: last}, draft.runs())
+        seal = RangeSeal(
+            sequence=self.sequence + 1,
+            at=at,
+            previous=self._previous,
+            key=self.key.fingerprint,
+            state=state,
+            trail=draft.trail,
+            after=self.after(draft.trail),
+            first=draft.entries[0][0].decode(),
+            last=last,
+            count=len(draft.entries),
+            hash=range_hash(draft.digests),
+            marks=write_marks(draft.digests),
+            flaws=tuple(draft.flaws),
+            **draft.lists,
+        )
+        return self._sign(seal)
+
+    def trim(self, at: float, upto: Sealed, archive: str, archive_hash: str) -> Sealed:
+        """Seal that everything up to a link went into an archive."""
+        return self._sign(
+            TrimSeal(
+                sequence=self.sequence + 1,
+                at=at,
+                previous=self._previous,
+                key=self.key.fingerprint,
+                state=self.state,
+                upto=upto.seal.sequence,
+                digest=upto.signed.digest,
+                ends=upto.seal.state.ends,
+                archive=archive,
+                archive_hash=archive_hash,
+            )
+        )
+
+    def hand_over(self, at: float, successor: SealKey) -> Sealed:
+        """Seal that another key signs from here on."""
+        return self._sign(
+            KeySeal(
+                sequence=self.sequence + 1,
+                at=at,
+                previous=self._previous,
+                key=self.key.fingerprint,
+                state=self.state,
+                new_key=raw_public(successor.public),
+            )
+        )
+
+    def restart(self, at: float, found: int) -> Sealed:
+        """Seal that only the links up to `found` were still there."""
+        return self._sign(
+            RestartSeal(
+                sequence=self.sequence + 1,
+                at=at,
+                previous=self._previous,
+                key=self.key.fingerprint,
+                state=self.state,
+                found=found,
+            )
+        )
+
+    def accept(self, link: Sealed) -> None:
+        """Go on from a link that has been appended."""
+        self.last = link
+
+    @property
+    def _previous(self) -> str:
+        return self.last.signed.digest if self.last else ""
+
+    def _sign(self, seal: AnySeal) -> Sealed:
+        body = encode(seal)
+        return Sealed(Signed(body, self.key.sign(body)), seal)
+
+
+def signer_after(seal: AnySeal) -> str:
+    """Return the fingerprint of the key that must sign the link after this one."""
+    return fingerprint_of(seal.new_key) if isinstance(seal, KeySeal) else seal.key

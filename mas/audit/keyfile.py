@@ -1,0 +1,94 @@
+"""The file of the key that signs seals: made once, handed over, never two at a time.
+
+A successor is put beside it first, then announced in the chain, then takes its place. So whatever crashes
+in between, the key that the chain asks for is on the disk.
+"""
+
+import os
+from pathlib import Path
+
+from mas.audit.signing import PublicKeys, SealKey, public_pem
+from mas.errors import ConfigurationError
+
+
+class KeyFile:
+    """See the module.
+
+    :param public: where the public keys go, newest last
+    """
+
+    def __init__(self, path: Path, public: Path) -> None:
+        self.path, self.public = path, public
+        self._next = path.with_name(f"{path.name}.next")
+
+    def load(self) -> SealKey:
+        """Return the key, making it first where there is none; of several who make it at once, one wins.
+
+        :raises ConfigurationError: if others may read it, or it cannot be read or kept there
+        """
+        if not os.path.lexists(self.path):
+            try:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                SealKey.new().save(self.path)
+            except FileExistsError:
+                pass
+            except OSError as error:
+                raise self._cannot(error) from error
+        key = SealKey.load(self.path)
+        self._publish(key)
+        return key
+
+    def load_for(self, fingerprint: str) -> SealKey:
+        """Return the key that the chain asks for, completing a handover that was cut short.
+
+        :raises ConfigurationError: if neither the key nor its successor is that one
+        """
+        key = self.load()
+        if key.fingerprint != fingerprint and self._next.exists():
+            successor = SealKey.load(self._next)
+            if successor.fingerprint == fingerprint:
+                self.complete()
+                key = successor
+        if key.fingerprint != fingerprint:
+            raise ConfigurationError(
+                f"the chain of seals is signed by key {fingerprint}, and this one is {key.fingerprint}",
+                where=str(self.path),
+                hint="give every machine that runs gateways the same audit.key_file",
+            )
+        return key
+
+    def prepare(self) -> SealKey:
+        """Make the successor, or return the one that was made for a handover that never was announced."""
+        try:
+            SealKey.new().save(self._next)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise self._cannot(error) from error
+        return SealKey.load(self._next)
+
+    def complete(self) -> None:
+        """Let the successor take the key's place; the old key is of no more use and is gone."""
+        self._publish(SealKey.load(self._next))
+        self._next.replace(self.path)
+
+    def public_keys(self) -> PublicKeys:
+        """Return the public keys.
+
+        :raises ConfigurationError: if there are none
+        """
+        return PublicKeys.load(self.public)
+
+    def _publish(self, key: SealKey) -> None:
+        pem = public_pem(key.public)
+        try:
+            known = self.public.read_bytes() if self.public.exists() else b""
+            if pem not in known:
+                draft = self.public.with_name(f"{self.public.name}.{os.getpid()}")
+                draft.write_bytes(known + pem)
+                draft.replace(self.public)
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def _cannot(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(f"no key can be kept here: {error.strerror}", where=str(self.path))

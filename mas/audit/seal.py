@@ -1,0 +1,198 @@
+"""The seals: one chain over all trails, each link signed and bound to the one before.
+
+A link is stored as JSON beside its Ed25519 signature (RFC 8032) over exactly these bytes. Anyone with
+the public key can check it; nobody without the private one can make another.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mas.audit.continuity import Run
+from mas.audit.entry import MARK, Head
+from mas.audit.trails import Trail
+
+ANY = ("*",)
+"""Stands for a list too long to keep."""
+_MOST_NAMES = 500
+
+
+class State(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the next sealer, or a verifier, goes on from."""
+
+    ends: dict[Trail, str] = {}
+    """The last entry sealed in each trail."""
+    runs: dict[str, Run] = {}
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """Something that is not as it was written, and where."""
+
+    where: str
+    """An entry's id, or `seal` and its number."""
+    problem: str
+    trail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.trail} {self.where}: {self.problem}".lstrip()
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """What every seal has."""
+
+    sequence: int
+    """1, 2, 3, ..."""
+    at: float
+    """Seconds since the epoch, by the sealer's clock."""
+    previous: str
+    """SHA-256 of the link before as hex; empty for the first."""
+    key: str
+    """Fingerprint of the key that signs."""
+    state: State
+
+
+class RangeSeal(Link, frozen=True, kw_only=True, tag="range"):
+    """These entries stood here, checked one by one."""
+
+    trail: Trail
+    after: str
+    """The last entry sealed before; `0-0` for none."""
+    first: str
+    last: str
+    count: int
+    hash: str
+    """SHA-256 over the digests of the entries, as hex."""
+    marks: str
+    """The beginning of each entry's digest, as base64: it names the one that was changed."""
+    flaws: tuple[Flaw, ...] = ()
+    """What was wrong with them at the time of sealing."""
+    senders: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+    """Decisions, and kinds of security events."""
+    classes: tuple[str, ...] = ()
+    """Classes of what data loss prevention found."""
+
+
+class TrimSeal(Link, frozen=True, kw_only=True, tag="trim"):
+    """Everything up to a seal went into an archive, and out of Redis."""
+
+    upto: int
+    """The last seal that was archived; ranges of seals up to it are gone."""
+    digest: str
+    """That seal's SHA-256."""
+    ends: dict[Trail, str]
+    """The last entry archived of each trail."""
+    archive: str
+    """The archive's file name."""
+    archive_hash: str
+    """SHA-256 of the file, as hex."""
+
+
+class KeySeal(Link, frozen=True, kw_only=True, tag="key"):
+    """The seals after this one are signed with another key; this one is signed with the old one."""
+
+    new_key: str
+    """The raw public key, as base64."""
+
+
+class RestartSeal(Link, frozen=True, kw_only=True, tag="restart"):
+    """The sealer found less than it had sealed: the chain goes on, the loss stays on record."""
+
+    found: int
+    """The last seal that was still there; 0 for none."""
+
+
+AnySeal = RangeSeal | TrimSeal | KeySeal | RestartSeal
+
+
+class Signed(NamedTuple):
+    """A link as it is stored."""
+
+    body: bytes
+    signature: bytes
+    """As base64."""
+    id: bytes = b""
+    """Its entry's id, where it lies in Redis."""
+
+    @property
+    def digest(self) -> str:
+        """What the next link names as its previous."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    def open(self) -> AnySeal:
+        """Return the link; its signature is not checked here.
+
+        :raises msgspec.DecodeError: if it is none
+        """
+        seal: AnySeal = _decode(self.body)
+        return seal
+
+
+class Sealed(NamedTuple):
+    """A link, as it is stored and as it reads."""
+
+    signed: Signed
+    seal: AnySeal
+
+
+def sealed_of(entry: list[Any]) -> Sealed | None:
+    """Return the link in an entry of the seals' stream, None if there is none."""
+    fields = entry[1]
+    if len(fields) != 4 or fields[0] != b"seal" or fields[2] != b"signature":
+        return None
+    signed = Signed(fields[1], fields[3], entry[0])
+    try:
+        return Sealed(signed, signed.open())
+    except msgspec.DecodeError:
+        return None
+
+
+class Index:
+    """Who and what a range is about, so that a query can pass it over."""
+
+    def __init__(self) -> None:
+        self._senders, self._targets = set[str](), set[str]()
+        self._decisions, self._classes = set[str](), set[str]()
+
+    def add(self, head: Head) -> None:
+        """Take a record in."""
+        self._senders.add(head.sender or head.gateway)
+        self._targets.add(head.target or head.subject)
+        self._decisions.add(head.decision or head.event)
+        if head.violations:
+            self._classes.update(head.violations)
+
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """Return the lists by the seal's field names."""
+        return {
+            "senders": _listed(self._senders),
+            "targets": _listed(self._targets),
+            "decisions": _listed(self._decisions),
+            "classes": _listed(self._classes),
+        }
+
+
+def _listed(names: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(names - {""})) if len(names) <= _MOST_NAMES else ANY
+
+
+def write_marks(of: Iterable[bytes]) -> str:
+    """Return the beginnings of digests, as a seal keeps them."""
+    return base64.b64encode(b"".join(digest[:MARK] for digest in of)).decode()
+
+
+def read_marks(text: str) -> Sequence[bytes]:
+    """Return the beginnings of digests that a seal keeps.
+
+    :raises ValueError: if they do not decode
+    """
+    marks = base64.b64decode(text, validate=True)
+    return [marks[at : at + MARK] for at in range(0, len(marks), MARK)]
+
+
+encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(AnySeal).decode

@@ -1,0 +1,85 @@
+"""One pass of RE2 over raw bytes decides whether anything is worth a closer look, and by which rules."""
+
+# ruff: noqa: E501 - a pattern is read in one line
+
+from collections.abc import Sequence
+
+import attrs
+import re2
+
+from mas.dlp import unwrap
+from mas.dlp.readings import READINGS, Reading
+from mas.dlp.rule import Rule
+
+_MEMORY = 128 << 20
+# Escapes of JSON that only stand for layout or punctuation, and what they look like to a rule.
+_PLAIN_ESCAPES = ((b"\\n", b"\n"), (b'\\"', b'"'), (b"\\t", b"\t"), (b"\\r", b"\r"), (b"\\/", b"/"))
+# UTF-8 of look-alikes: invisible characters, styled, full-width and foreign digits and letters, odd spaces and dashes.
+_LOOK_ALIKE = (
+    rb"\xc2[\xa0\xad\xb2\xb3\xb7\xb9]|[\xcc\xcd][\x80-\xbf]|[\xce\xcf\xd0\xd1\xd4\xd5][\x80-\xbf]|[\xd9\xdb][\xa0-\xb9]|\xdf[\x80-\x89]"
+    rb"|\xe0[\xa5-\xbf][\x80-\xbf]|\xe1(?:\x85[\x9f\xa0]|\x9f[\xa0-\xa9]|\xa0[\x8b-\x99]|[\xb4-\xb6][\x80-\xbf])"
+    rb"|\xe2(?:\x80[\x80-\x95\xa4\xa7\xa8-\xaf]|\x81[\x84\x9f-\xbf]|\x82[\x80-\x89]|\x88[\x92\x95\x99]|[\x91-\x93][\x80-\xbf]|\xa0\x80|\x9d[\xb6-\xbf]|\x9e[\x80-\x93])"
+    rb"|\xe3\x85\xa4|\xef(?:\xb8[\x80-\x8f]|\xbb\xbf|[\xbc\xbd][\x80-\xbf]|\xb9[\x90-\xab])|\xf0\x9d[\x90-\x9f]|\xf0\x9f[\x84-\x86]|\xf3\xa0"
+)
+
+
+@attrs.frozen
+class Woken:
+    """What a text stirred.
+
+    :param rules: which could match in it
+    :param readings: by which it may read differently
+    :param wrapped: whether something in it may be wrapped, in base64 for example
+    """
+
+    rules: tuple[Rule, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    wrapped: bool = False
+
+
+class FirstPass:
+    """The triggers of rules, readings and wrappings, compiled into one automaton."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        wakened: dict[bytes, Woken] = {}
+        for rule in rules:
+            for trigger in rule.wakes_on:
+                before = wakened.get(trigger.encode(), Woken())
+                wakened[trigger.encode()] = attrs.evolve(before, rules=(*before.rules, rule))
+        for reading in READINGS:
+            wakened.update((trigger.encode(), Woken(readings=(reading,))) for trigger in reading.triggers)
+        wakened.update((trigger.encode(), Woken(wrapped=True)) for trigger in unwrap.WAKES_ON)
+        wakened[_LOOK_ALIKE] = Woken()
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        options.max_mem = _MEMORY
+        options.log_errors = False
+        patterns = re2.Set.SearchSet(options)
+        for pattern in wakened:
+            patterns.Add(pattern)
+        patterns.Compile()
+        self.patterns = tuple(wakened)
+        """What is looked for, in a syntax that the standard library's `re` reads as well."""
+        self._woken = tuple(wakened.values())
+        self._match = patterns.Match
+
+    def is_clean(self, payload: bytes) -> bool:
+        """Say whether raw JSON holds nothing that any rule, or any other reading of the text, could start from."""
+        if b"\\" in payload:
+            for escape, plain in _PLAIN_ESCAPES:
+                payload = payload.replace(escape, plain)
+            if b"\\" in payload:
+                return False
+        return self._match(payload) is None
+
+    def wakes(self, text: bytes) -> Woken | None:
+        """Return what folded text stirs, or None where it is clean."""
+        hits = self._match(text)
+        if hits is None:
+            return None
+        woken = [self._woken[hit] for hit in hits]
+        return Woken(
+            tuple(dict.fromkeys(rule for each in woken for rule in each.rules)),
+            tuple(dict.fromkeys(reading for each in woken for reading in each.readings)),
+            any(each.wrapped for each in woken),
+        )

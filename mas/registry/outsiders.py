@@ -1,0 +1,218 @@
+"""Agents that run elsewhere: enrolled by an operator, and let in again whenever Redis forgot them.
+
+Their registration is a record like any other. What Redis does not keep with its data, their users, is
+made again from the records after every restart and failover; a user without a record goes.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import anyio
+import msgspec
+from anyio.abc import TaskStatus
+from redis.exceptions import ResponseError
+
+from mas.bus import ensure_group
+from mas.clock import SYSTEM, Clock
+from mas.directory import AgentRecord, InstanceRecord, Tombstones
+from mas.directory.records import RECORD, instance_field, read_agent, read_instance
+from mas.errors import EnrolmentRefused, IntegrityError, RedisUnavailable
+from mas.ids import AgentId, InstanceId, is_valid
+from mas.keys import AGENT_GROUP, GATEWAY_GROUP, Keys
+from mas.log import logger
+from mas.redis import Redis, Subscriber
+from mas.registry.alarm import Alarm, log_alarm
+from mas.registry.credentials import Credentials, url_of
+from mas.registry.enrolment import Lives, Refuses, enrol
+from mas.registry.redis_rights import rights
+from mas.settings import RedisUrl
+from mas.trust import Keyring
+
+log = logger(__name__)
+
+INTERVAL = 5.0
+"""Seconds between two looks; a reconnect and an event are followed at once."""
+_INSTANCE = instance_field(InstanceId("")).encode()
+
+
+class Outsider(NamedTuple):
+    """One enrolled instance that runs elsewhere."""
+
+    agent: AgentId
+    record: InstanceRecord
+
+
+async def enrol_outsider(
+    redis: Redis,
+    keys: Keys,
+    keyring: Keyring,
+    record: AgentRecord,
+    instance: InstanceId,
+    url: RedisUrl,
+    *,
+    now: float,
+    lives: Lives,
+    previous: str = "",
+    refuses: Refuses | None = None,
+) -> Credentials:
+    """Enrol an instance that will run elsewhere, make its Redis user, and return its credentials.
+
+    :param url: how it reaches Redis; users and passwords in it are replaced by its own
+    :param previous: its epoch until now, to renew its credentials without losing what it submitted
+    :raises EnrolmentRefused: if it was revoked, if a runner has its id, or if Redis lets in anybody
+    :raises RedisUnavailable: if Redis does not answer; enrolling again is safe
+    """
+    if await default_user_is_open(redis):
+        raise EnrolmentRefused(
+            record.agent_id, "redis' default user has no password: whoever reaches redis may do everything"
+        )
+    more = {} if refuses is None else {"refuses": refuses}
+    credential, enrolled = await enrol(
+        redis,
+        keys,
+        keyring,
+        msgspec.structs.replace(record, outside=True),
+        instance,
+        now=now,
+        lives=lives,
+        previous=previous,
+        **more,
+    )
+    outsider = Outsider(record.agent_id, enrolled)
+    await _let_in(redis, keys, keyring, outsider, now=now)
+    user = keys.redis_user(record.agent_id, instance)
+    password = keyring.redis_password(record.agent_id, instance, enrolled.epoch)
+    return Credentials(credential, url_of(url, user, password), keys.namespace)
+
+
+async def shut_out(redis: Redis, keys: Keys, agent: AgentId, instances: tuple[InstanceId, ...]) -> None:
+    """Delete the Redis users of instances, which closes their connections; one without is passed over."""
+    users = [keys.redis_user(agent, instance) for instance in instances]
+    if users:
+        await redis.call("ACL", "DELUSER", *users)
+
+
+async def default_user_is_open(redis: Redis) -> bool:
+    """Say whether anybody who reaches Redis is let in without a password."""
+    told = await redis.call("ACL", "GETUSER", "default")
+    flags = dict(zip(told[::2], told[1::2], strict=True))[b"flags"]
+    return b"on" in flags and b"nopass" in flags
+
+
+class OutsiderKeeper:
+    """Sees to it that every enrolled outsider has its groups and its Redis user, and nobody else has one.
+
+    :param tombstones: who was revoked, as far as this process knows
+    :param alarm: told what is not as it must be: where, and the problem
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        subscriber: Subscriber,
+        keys: Keys,
+        keyring: Keyring,
+        tombstones: Tombstones,
+        *,
+        alarm: Alarm = log_alarm,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        self._redis, self._subscriber, self._keys, self._keyring = redis, subscriber, keys, keyring
+        self._tombstones, self._alarm, self._clock = tombstones, alarm, clock
+        self._told = anyio.Event()
+        self._let_in: dict[str, InstanceRecord] = {}
+        self._generation = 0
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Look after them until cancelled; an unreachable Redis is waited out."""
+        self._subscriber.listen(self._keys.system, self._hear)
+        task_status.started()
+        try:
+            while True:
+                self._told = anyio.Event()
+                try:
+                    await self.look()
+                except RedisUnavailable as error:
+                    log.warning("cannot look after agents that run elsewhere", problem=str(error))
+                    await self._redis.connected()
+                except ResponseError as error:
+                    log.error("redis does not let its users be made", problem=str(error))  # noqa: TRY400
+                with self._clock.move_on_after(INTERVAL):
+                    await self._told.wait()
+        finally:
+            self._subscriber.ignore(self._keys.system, self._hear)
+
+    async def look(self) -> None:
+        """Look once, and mend what is amiss."""
+        generation = self._redis.generation
+        if generation != self._generation:
+            # Perhaps another server, or the same one started anew: it knows only the users of its own file.
+            self._let_in.clear()
+        # Users first: one that is made meanwhile has a record that is read now.
+        try:
+            users = await self._redis.call("ACL", "USERS")
+        except ResponseError:
+            if await self._redis.call("EXISTS", self._keys.outsiders):
+                raise
+            return  # Where nobody runs elsewhere, the gateway needs no say over Redis' users.
+        prefix = self._keys.redis_users
+        there = {name for user in users if (name := user.decode("utf-8", "replace")).startswith(prefix)}
+        now = self._clock.wall()
+        enrolled = {
+            self._keys.redis_user(o.agent, o.record.instance_id): o for o in await self._enrolled(now)
+        }
+        if strangers := there - enrolled.keys():
+            log.warning("a redis user without an enrolment is removed", users=sorted(strangers))
+            await self._redis.call("ACL", "DELUSER", *strangers)
+        if enrolled and await default_user_is_open(self._redis):
+            self._alarm("redis", "its default user has no password; agents that run elsewhere are not let in")
+            return
+        for user, outsider in enrolled.items():
+            if user not in there or self._let_in.get(user) != outsider.record:
+                await _let_in(self._redis, self._keys, self._keyring, outsider, now=now)
+                self._let_in[user] = outsider.record
+        self._generation = generation
+
+    async def _enrolled(self, now: float) -> list[Outsider]:
+        listed = await self._redis.call("SMEMBERS", self._keys.outsiders)
+        names = [name.decode("utf-8", "replace") for name in listed]
+        asked = [
+            (AgentId(name), self._redis.post("HGETALL", self._keys.agent(AgentId(name))))
+            for name in names
+            if is_valid(name)
+        ]
+        found = []
+        for agent, reply in asked:
+            flat = await reply.result()
+            found += list(self._outsiders(agent, dict(zip(flat[::2], flat[1::2], strict=True)), now))
+        return found
+
+    def _outsiders(self, agent: AgentId, fields: dict[bytes, bytes], now: float) -> Iterator[Outsider]:
+        key = self._keyring.record
+        try:
+            if not read_agent(key, self._keys, agent, fields.get(RECORD.encode(), b"")).outside:
+                return
+            for name, stored in fields.items():
+                if not name.startswith(_INSTANCE):
+                    continue
+                instance = InstanceId(name.removeprefix(_INSTANCE).decode("utf-8", "replace"))
+                record = read_instance(key, self._keys, agent, instance, stored)
+                if now < record.expires_at and self._tombstones.refuses(agent, instance) is None:
+                    yield Outsider(agent, record)
+        except IntegrityError as error:
+            self._alarm(error.what, error.problem)
+
+    def _hear(self, _: bytes | None) -> None:
+        self._told.set()
+
+
+async def _let_in(redis: Redis, keys: Keys, keyring: Keyring, outsider: Outsider, *, now: float) -> None:
+    agent, record = outsider
+    instance = record.instance_id
+    epochs = [record.epoch, *([record.previous] if now < record.previous_until else [])]
+    passwords = [keyring.redis_password(agent, instance, epoch) for epoch in epochs]
+    await ensure_group(redis, keys.ingress_of(agent), GATEWAY_GROUP)
+    await ensure_group(redis, keys.stream(agent), AGENT_GROUP)
+    await ensure_group(redis, keys.instance_stream(agent, instance), AGENT_GROUP)
+    rules = rights(keys, agent, instance, passwords, database=redis.endpoint.db)
+    await redis.call("ACL", "SETUSER", keys.redis_user(agent, instance), *rules)

@@ -1,0 +1,98 @@
+"""What became of every message, told from what is in Redis and in the handlers' journal.
+
+Ask once nothing moves any more. A scenario asserts on the one line that this comes to.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mas.keys import AGENT_GROUP, GATEWAY_GROUP
+from mas.trust.mac import mac
+from tests.world import KEYRING, KEYS, audit, entries, letters
+
+
+class Report(NamedTuple):
+    """Messages by their fate. Every fault must leave `lost`, `unaudited`, `forged` and `pending` at 0."""
+
+    sent: int
+    accepted: int
+    """With an ALLOWED record."""
+    delivered_dup: int
+    """ALLOWED more than once: twice in a target stream."""
+    handled: int
+    handled_dup: int
+    """Handler starts beyond each message's first."""
+    denied: int
+    dlq: int
+    lost: int
+    """Sent, and neither handled nor refused nor a dead letter."""
+    unaudited: int
+    """Handled without a record."""
+    forged: int
+    """Records without their MAC, or a hole in a gateway's count."""
+    pending: int
+    """Still in ingress or in a target stream."""
+
+
+def check(client: Any, sent: Iterable[int], journal: Iterable[tuple[int, str]], *targets: str) -> Report:
+    """Look at everything.
+
+    :param sent: the numbers that were sent as payloads
+    :param journal: number and message id of each handler start
+    :param targets: the agents they were sent to
+    """
+    numbers, starts = set(sent), list(journal)
+    records, dead = audit(client), letters(client)
+    allowed = Counter(r["message_id"] for r in records if r["decision"] == "ALLOWED" and r["target"] in targets)
+    refused = [r for r in records if r["decision"] not in {"ALLOWED", "DEAD_LETTERED"}]
+    buried = {letter["envelope"]["data"] for letter in dead if letter.get("envelope")}
+    handled = Counter(number for number, _ in starts)
+    return Report(
+        sent=len(numbers),
+        accepted=len(allowed),
+        delivered_dup=sum(allowed.values()) - len(allowed),
+        handled=len(handled),
+        handled_dup=sum(handled.values()) - len(handled),
+        denied=sum(r["decision"] != "REPLAYED" for r in refused),
+        dlq=sum(letter["decision"] == "DEAD_LETTERED" for letter in dead),
+        lost=len(numbers - handled.keys() - buried),
+        unaudited=len({message for _, message in starts} - allowed.keys()),
+        forged=_forged(client),
+        pending=_pending(client, targets),
+    )
+
+
+def _forged(client: Any) -> int:
+    wrong, runs = 0, dict[tuple[str, str], list[int]]()
+    for entry in entries(client, KEYS.audit_messages):
+        wrong += mac(KEYRING.audit, entry["record"].encode()) != entry["mac"]
+        record = json.loads(entry["record"])
+        runs.setdefault((record["gateway"], record["run"]), []).append(record["count"])
+    return wrong + sum(sorted(counts) != list(range(1, len(counts) + 1)) for counts in runs.values())
+
+
+def _pending(client: Any, targets: Iterable[str]) -> int:
+    total = 0
+    for stream, group in [(KEYS.ingress, GATEWAY_GROUP), *((f"agent.stream:{t}", AGENT_GROUP) for t in targets)]:
+        total += client.xlen(stream) + client.xpending(stream, group)["pending"]
+    return total
+
+
+class Journal:
+    """A file to which handlers append; a line once written survives the writer's SIGKILL."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.touch()
+
+    def read(self) -> list[tuple[int, str]]:
+        """Return number and message id of each handler start."""
+        lines = self.path.read_text().splitlines()
+        return [(int(number), message) for number, message, *_ in map(str.split, lines)]
+
+    def lines(self) -> list[list[str]]:
+        """Return all words of each line."""
+        return [line.split() for line in self.path.read_text().splitlines()]

@@ -1,0 +1,57 @@
+"""F1, F14: gateways that die or sleep in the middle of a batch."""
+
+import random
+import signal
+
+import anyio
+import pytest
+
+from mas import open_system
+from tests.faults.cast import Receiver, Sender
+from tests.faults.checker import Journal, check
+from tests.faults.runner import process
+from tests.redis.waiting import until
+from tests.world import ENVIRON, asking, deployment
+
+AGENTS = frozenset({"agents", "service"})
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "journal")
+
+
+@pytest.fixture
+def config(redis_url, journal):
+    receiver = {"class_path": Receiver, "init_kwargs": {"journal": str(journal.path)}}
+    return deployment(redis_url, a=Sender, b=receiver)
+
+
+def gateway_only(config):
+    return {**config, "agents": []}
+
+
+async def test_six_times_killed_while_6000_messages_flow_all_are_handled_and_none_twice(
+    redis_url, config, journal, anyio_backend
+):
+    count, kills = 6000, 6
+    chance = random.Random(1)
+
+    async def send(agent):
+        for n in range(count):
+            await agent.send("b", "work", n)
+
+    with asking(redis_url) as client:
+        async with open_system(config, parts=AGENTS, environ=ENVIRON) as system, anyio.create_task_group() as tasks:
+            tasks.start_soon(send, system.agent("a"))
+            for kill in range(kills):
+                async with process(gateway_only(config), "gateway", anyio_backend) as gateway:
+                    mark = count * (kill + 1) // (kills + 2) + chance.randrange(100)
+                    await until(lambda: len(journal.read()) >= mark, within=30)  # noqa: B023
+                    gateway.signal(signal.SIGKILL)
+                    assert await gateway.ended() == -signal.SIGKILL
+            async with process(gateway_only(config), "gateway", anyio_backend):
+                await until(lambda: len(journal.read()) >= count, within=30)
+                await until(lambda: client.xlen("agent.stream:b") == 0)
+        report = check(client, range(count), journal.read(), "b")
+    assert report == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report
