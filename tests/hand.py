@@ -8,7 +8,7 @@ import msgspec
 from mas.directory import AgentRecord
 from mas.ids import AgentId, InstanceId, MessageId
 from mas.message import Message, Meta, encode
-from mas.registry import enrol
+from mas.registry import Lives, enrol
 from mas.trust import Credential, prove
 from tests.redis.waiting import until
 from tests.world import KEYRING, KEYS
@@ -73,10 +73,9 @@ async def enrolled(system: Any, client: Any, agent: str, instance: str = "hand")
     """Enrol an agent that no process runs."""
     who = AgentId(agent), InstanceId(instance)
     record = AgentRecord(who[0])
-    credential = await enrol(
-        system.redis, KEYS, KEYRING, record, who[1], now=time.time(), token_life=TOKEN_LIFE
-    )
-    return Hand(client, credential)
+    lives = Lives(TOKEN_LIFE, in_flight=TOKEN_LIFE)
+    joined = await enrol(system.redis, KEYS, KEYRING, record, who[1], now=time.time(), lives=lives)
+    return Hand(client, joined.credential)
 
 
 async def decided(client: Any) -> None:

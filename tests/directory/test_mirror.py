@@ -8,7 +8,7 @@ from mas.directory import AgentRecord, Mirror, Policy, PolicyKeeper, Rule, store
 from mas.errors import IntegrityError
 from mas.ids import AgentId, InstanceId
 from mas.redis import open_redis
-from mas.registry import SCRIPTS, enrol
+from mas.registry import SCRIPTS, Lives, enrol
 from tests.world import KEYRING, KEYS, asking
 
 A, B, ONE = AgentId("a"), AgentId("b"), InstanceId("one")
@@ -39,7 +39,8 @@ def mirror(redis, alarms):
 
 async def join(redis, agent, *capabilities):
     record = AgentRecord(agent, capabilities)
-    return await enrol(redis, KEYS, KEYRING, record, ONE, now=time.time(), token_life=60)
+    lives = Lives(60, in_flight=60)
+    return (await enrol(redis, KEYS, KEYRING, record, ONE, now=time.time(), lives=lives)).credential
 
 
 async def test_it_knows_who_enrolled_and_forgets_who_is_gone(redis, client, mirror):

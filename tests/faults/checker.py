@@ -46,7 +46,9 @@ def check(client: Any, sent: Iterable[int], journal: Iterable[tuple[int, str]], 
     """
     numbers, starts = set(sent), list(journal)
     records, dead = audit(client), letters(client)
-    allowed = Counter(r["message_id"] for r in records if r["decision"] == "ALLOWED" and r["target"] in targets)
+    allowed = Counter(
+        r["message_id"] for r in records if r["decision"] == "ALLOWED" and r["target"] in targets
+    )
     refused = [r for r in records if r["decision"] not in {"ALLOWED", "DEAD_LETTERED"}]
     buried = {letter["envelope"]["data"] for letter in dead if letter.get("envelope")}
     handled = Counter(number for number, _ in starts)
@@ -76,7 +78,10 @@ def _forged(client: Any) -> int:
 
 def _pending(client: Any, targets: Iterable[str]) -> int:
     total = 0
-    for stream, group in [(KEYS.ingress, GATEWAY_GROUP), *((f"agent.stream:{t}", AGENT_GROUP) for t in targets)]:
+    for stream, group in [
+        (KEYS.ingress, GATEWAY_GROUP),
+        *((f"agent.stream:{t}", AGENT_GROUP) for t in targets),
+    ]:
         total += client.xlen(stream) + client.xpending(stream, group)["pending"]
     return total
 

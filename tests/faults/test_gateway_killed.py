@@ -7,13 +7,14 @@ import anyio
 import pytest
 
 from mas import open_system
+from mas.system import Part
 from tests.faults.cast import Receiver, Sender
 from tests.faults.checker import Journal, check
 from tests.faults.runner import process
 from tests.redis.waiting import until
 from tests.world import ENVIRON, asking, deployment
 
-AGENTS = frozenset({"agents", "service"})
+AGENTS: frozenset[Part] = frozenset({"agents", "service"})
 
 
 @pytest.fixture
@@ -42,7 +43,10 @@ async def test_six_times_killed_while_6000_messages_flow_all_are_handled_and_non
             await agent.send("b", "work", n)
 
     with asking(redis_url) as client:
-        async with open_system(config, parts=AGENTS, environ=ENVIRON) as system, anyio.create_task_group() as tasks:
+        async with (
+            open_system(config, parts=AGENTS, environ=ENVIRON) as system,
+            anyio.create_task_group() as tasks,
+        ):
             tasks.start_soon(send, system.agent("a"))
             for kill in range(kills):
                 async with process(gateway_only(config), "gateway", anyio_backend) as gateway:

@@ -4,15 +4,17 @@ import time
 
 import pytest
 
+from mas.audit import Events
 from mas.directory import AgentRecord
 from mas.errors import InvalidId
 from mas.ids import AgentId, InstanceId
 from mas.redis import open_redis
-from mas.registry import SCRIPTS, HealthMonitor, Heartbeat, enrol, leave
+from mas.registry import SCRIPTS, HealthMonitor, Heartbeat, Lives, enrol, leave
 from mas.trust.keyring import token_hash
 from tests.world import KEYRING, KEYS, Tally, asking
 
 A, ONE, TWO = AgentId("a"), InstanceId("one"), InstanceId("two")
+IN_FLIGHT = 50.0
 
 
 @pytest.fixture
@@ -29,7 +31,18 @@ async def redis(redis_url):
 
 async def join(redis, instance=ONE, *, agent=A, token_life=60.0, capabilities=("x", "y")):
     record = AgentRecord(agent, capabilities)
-    return await enrol(redis, KEYS, KEYRING, record, instance, now=time.time(), token_life=token_life)
+    lives = Lives(token_life, in_flight=IN_FLIGHT)
+    enrolled = await enrol(redis, KEYS, KEYRING, record, instance, now=time.time(), lives=lives)
+    return enrolled.credential
+
+
+async def leaves(redis, **how):
+    return await leave(redis, KEYS, A, ONE, in_flight=IN_FLIGHT, **how)
+
+
+def monitor_of(redis):
+    events = Events(redis, KEYS, KEYRING, "service")
+    return HealthMonitor(redis, KEYS, events, in_flight=IN_FLIGHT)
 
 
 async def test_joining_writes_everything_at_once_and_the_token_nowhere(redis, client):
@@ -77,23 +90,23 @@ async def test_no_id_that_could_bend_a_key_is_enrolled(redis, client, bad):
 
 async def test_leaving_keeps_the_token_until_what_was_submitted_is_decided(redis, client):
     await join(redis)
-    assert await leave(redis, KEYS, A, ONE)
+    assert await leaves(redis)
     assert client.exists("agent:a:token_hash:one")
     assert client.hexists("agent:a", "instance:one")
     assert not client.exists("agent:a:heartbeat:one")
     assert not client.exists("agent.stream:a:one")
     client.delete("agent:a:token_hash:one")
-    assert await HealthMonitor(redis, KEYS).look() == [(A, ONE)]
+    assert await monitor_of(redis).look() == [(A, ONE)]
     assert client.smembers("agent:a:instances") == set()
     assert not client.hexists("agent:a", "instance:one")
     assert client.hexists("agent:a", "record")
-    assert await HealthMonitor(redis, KEYS).look() == []
+    assert await monitor_of(redis).look() == []
 
 
 async def test_a_dead_instance_is_found_and_a_living_one_is_left_alone(redis, client):
     await join(redis, ONE)
     await join(redis, TWO)
-    monitor = HealthMonitor(redis, KEYS)
+    monitor = monitor_of(redis)
     assert await monitor.look() == []
     client.delete("agent:a:heartbeat:one")
     assert await monitor.look() == [(A, ONE)]
@@ -105,7 +118,7 @@ async def test_what_a_leaver_holds_stays_pending_and_its_consumer_with_it(redis,
     await join(redis)
     client.xadd("agent.stream:a", {"n": 1})
     client.xreadgroup("agents", "one", {"agent.stream:a": ">"})
-    await leave(redis, KEYS, A, ONE)
+    await leaves(redis)
     assert client.xpending("agent.stream:a", "agents")["pending"] == 1
     assert len(client.xinfo_consumers("agent.stream:a", "agents")) == 1
     client.xack(
@@ -113,17 +126,17 @@ async def test_what_a_leaver_holds_stays_pending_and_its_consumer_with_it(redis,
         "agents",
         *[p["message_id"] for p in client.xpending_range("agent.stream:a", "agents", "-", "+", 9)],
     )
-    await leave(redis, KEYS, A, ONE)
+    await leaves(redis)
     assert client.xinfo_consumers("agent.stream:a", "agents") == []
 
 
-async def test_a_beat_renews_both_lives_and_reports_a_token_that_is_gone(redis, client):
+async def test_a_beat_renews_the_heartbeat_alone_and_reports_a_token_that_is_gone(redis, client):
     lost = Tally()
 
     async def note(agent, instance):
         lost.note((agent, instance))
 
-    heart = Heartbeat(redis, KEYS, note, token_life=60)
+    heart = Heartbeat(redis, KEYS, note)
     for instance in (ONE, TWO):
         await join(redis, instance)
         heart.join(A, instance)
@@ -132,7 +145,7 @@ async def test_a_beat_renews_both_lives_and_reports_a_token_that_is_gone(redis, 
     client.delete("agent:a:token_hash:two", "agent:a:heartbeat:two")
     await heart.beat()
     assert client.ttl("agent:a:heartbeat:one") > 10
-    assert client.ttl("agent:a:token_hash:one") > 50
+    assert client.ttl("agent:a:token_hash:one") <= 5
     assert lost.seen == [(A, TWO)]
     assert not client.exists("agent:a:heartbeat:two")
     heart.leave(A, TWO)
@@ -145,4 +158,4 @@ async def test_strange_members_of_the_registry_harm_nobody(redis, client):
     client.sadd("mas.agents", "a:b", "*", b"\xff", "%w", "@A", "x" * 1000)
     client.sadd("agent:a:instances", "..", b"\xff\n", "@I%0", "%1")
     client.delete("agent:a:heartbeat:one")
-    assert await HealthMonitor(redis, KEYS).look() == [(A, ONE)]
+    assert await monitor_of(redis).look() == [(A, ONE)]

@@ -1,6 +1,6 @@
 """`dlp:` in gateway.yaml: what is looked for in payloads, and what is done about it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import attrs
 from attrs import Factory, frozen
@@ -113,5 +113,12 @@ def _actions(doings: Doings) -> dict[str, Action | None]:
 
 
 def _custom(pattern: CustomSettings) -> CustomPattern:
-    plain: dict[str, Any] = attrs.asdict(pattern)
-    return CustomPattern(**{**plain, "action": None if pattern.action is None else Action(pattern.action)})
+    return CustomPattern(
+        pattern.name,
+        pattern.pattern,
+        None if pattern.action is None else Action(pattern.action),
+        pattern.validator,
+        pattern.context,
+        pattern.must_match,
+        pattern.must_not_match,
+    )
