@@ -33,7 +33,8 @@ from mas.agent import Agent, Life, Pulse, Services
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import SYSTEM, Clock
-from mas.directory import AgentRecord, PolicyKeeper, Rule, Tombstones, rules_of
+from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
+from mas.directory import AgentRecord, Authorization, PolicyKeeper, Rule, Tombstones, rules_of
 from mas.errors import ConfigurationError, EnrolmentRefused, MasError, RedisUnavailable, StartFailed
 from mas.gateway import BLOCK, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
@@ -51,13 +52,14 @@ from mas.registry import (
     TombstoneKeeper,
 )
 from mas.settings import AgentSettings, Settings, deployment_secret, load, resolve_class
+from mas.settings.permissions import roles_in
 from mas.supervision import Budget, Child, Declined, Event, Restart, Supervisor
 from mas.supervision.tree import brief
 from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
 ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
-SCRIPTS = (*AUDIT_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
+SCRIPTS = (*AUDIT_SCRIPTS, *DIRECTORY_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
 Config = str | Path | Mapping[str, Any] | Settings | None
 _LINKS = ("connection", "subscription")
 _AGENT_BUDGET = Budget(max_restarts=5, within=60.0)
@@ -169,6 +171,7 @@ class System:
         self._pulse, self._tombstones = Pulse(clock), Tombstones()
         self.seats = self._seats() if "agents" in parts else []
         self._policy = self._keeper() if "gateway" in parts else None
+        self._roles = roles_in(settings.permissions)
         self.root = Supervisor("mas", self._children(), clock=clock, on_event=on_event)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -202,7 +205,18 @@ class System:
         """
         if self._policy is None:
             raise MasError("permissions are the gateway's business, and none runs in this process")
+        self._roles = roles_in(settings.permissions)
         return await self._policy.publish(_rules(settings))
+
+    @property
+    def authorization(self) -> Authorization:
+        """Begin a change of who may message whom, which its `apply()` puts in force.
+
+        :raises MasError: if no gateway runs in this process
+        """
+        if self._policy is None:
+            raise MasError("permissions are the gateway's business, and none runs in this process")
+        return Authorization(self._policy, self._roles if self.settings.gateway.features.rbac else None)
 
     def agent(self, name: str) -> Agent[Any]:
         """Return a running agent of this process, by its id or, of several instances, `id-number`.

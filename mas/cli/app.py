@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from mas.cli.dlp import dlp
+from mas.cli.policy import policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -132,3 +133,4 @@ def demo(backend: str, *, debug: bool) -> None:
 
 
 app.add_command(dlp)
+app.add_command(policy)

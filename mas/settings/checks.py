@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from mas.settings.contradiction import contradicted
 from mas.settings.fields import nearest
 from mas.settings.misfit import Problem
 from mas.settings.model import Settings
@@ -43,6 +44,8 @@ def warnings(settings: Settings) -> Iterator[Problem]:
                     f"names {name}, which no agent here has as its id; it may run elsewhere",
                     hint if hint.startswith("did") else "",
                 )
+    for place, problem in contradicted(settings.permissions).items():
+        yield Problem(("permissions", place), problem)
     for name in settings.gateway.rate_limit.overrides:
         if name not in known:
             yield Problem(
