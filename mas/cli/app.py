@@ -9,6 +9,7 @@ import click
 
 from mas.cli.audit import audit
 from mas.cli.dlp import dlp
+from mas.cli.policy import policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -298,3 +299,4 @@ def demo(backend: str, *, debug: bool) -> None:
 
 app.add_command(audit)
 app.add_command(dlp)
+app.add_command(policy)

@@ -46,7 +46,8 @@ async def handled(system: Any, client: Any) -> list[Any]:
     """Return what b has handled once nothing moves any more."""
     await decided(client)
     await until(lambda: client.xlen("agent.stream:b") == 0)
-    return system.agent("b").got.seen
+    seen: list[Any] = system.agent("b").got.seen
+    return seen
 
 
 async def test_a_forged_sender_is_refused_whatever_it_signs_with(world):
