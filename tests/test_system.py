@@ -42,6 +42,11 @@ def tasks() -> int:
     return len(anyio.get_running_tasks())
 
 
+def descriptors() -> int:
+    """Count the files and sockets this process holds open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def connections(redis_url: str) -> int:
     with asking(redis_url) as client:
         return sum(each["name"] != "mas:testing" for each in client.client_list())
@@ -50,13 +55,13 @@ def connections(redis_url: str) -> int:
 @pytest.fixture
 async def nothing_left(redis_url):
     """Fail if a task, a child process, a descriptor or a connection is more than before."""
-    before = tasks(), children(), len(os.listdir("/proc/self/fd"))
+    before = tasks(), children(), descriptors()
     yield
     await anyio.wait_all_tasks_blocked()
     await until(lambda: connections(redis_url) == 0)
     assert tasks() <= before[0]
     assert children() == before[1]
-    await until(lambda: len(os.listdir("/proc/self/fd")) <= before[2])
+    await until(lambda: descriptors() <= before[2])
 
 
 async def test_messages_are_exchanged_and_nothing_is_left(redis_url, nothing_left):
@@ -92,10 +97,13 @@ async def test_without_a_redis_an_embedded_one_runs_for_the_length_of_the_block(
     ids=repr,
 )
 async def test_what_the_block_raises_arrives_as_it_was_raised(redis_url, nothing_left, error):
-    with pytest.raises(type(error)) as caught:
+    async def app():
         async with running(redis_url, a=Echo, b=Echo) as system:
             await system.agent("a").request("b", "ask", 1, timeout=5)
             raise error
+
+    with pytest.raises(type(error)) as caught:
+        await app()
     assert caught.value is error
 
 

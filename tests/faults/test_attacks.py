@@ -42,11 +42,12 @@ def decisions(client: Any) -> list[str]:
     return [record["decision"] for record in audit(client)]
 
 
-async def handled(system: Any, client: Any) -> list[Any]:
+async def handled(system: Any, client: Any) -> Any:
     """Return what b has handled once nothing moves any more."""
     await decided(client)
     await until(lambda: client.xlen("agent.stream:b") == 0)
-    return system.agent("b").got.seen
+    seen: list[Any] = system.agent("b").got.seen
+    return seen
 
 
 async def test_a_forged_sender_is_refused_whatever_it_signs_with(world):

@@ -1,0 +1,92 @@
+"""Reach a deployment that runs: its Redis, its keys, and the secret that proves who asks."""
+
+import getpass
+import os
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import Events
+from mas.errors import ConfigurationError
+from mas.keys import Keys
+from mas.redis import EmbeddedServer, Redis, Script, open_redis
+from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
+from mas.settings import Settings, deployment_secret, load
+from mas.settings.deployment import NAME as SECRET_NAME
+from mas.steering import Operator
+from mas.steering.operator import BLOCK
+from mas.trust import Keyring
+
+
+class Deployment(NamedTuple):
+    """What an operator's command works with."""
+
+    settings: Settings
+    redis: Redis
+    keys: Keys
+    keyring: Keyring
+    actor: str
+    """Whom the audit trail is to name."""
+    events: Events
+    """The trail of security events: awaited with `write`."""
+
+
+@asynccontextmanager
+async def reaching(
+    config: Path | None,
+    *,
+    scripts: tuple[Script, ...] = (*REGISTRY_SCRIPTS, *AUDIT_SCRIPTS),
+    blocking: float = 0,
+) -> AsyncGenerator[Deployment]:
+    """Open the Redis of the deployment that a configuration describes, with its secret.
+
+    :param config: agents.yaml, or None to search for it
+    :param scripts: what the command calls
+    :param blocking: seconds that its longest read waits
+    :raises ConfigurationError: if the configuration cannot be used, or its secret is not here
+    :raises RedisUnavailable: if its Redis cannot be reached
+    """
+    settings = load(config)
+    keys, keyring = Keys(settings.namespace), Keyring(_secret(settings))
+    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
+    timeouts = settings.gateway.redis
+    async with open_redis(
+        url,
+        name="mas:operator",
+        scripts=scripts,
+        blocking=blocking,
+        response_timeout=timeouts.response_timeout,
+        connect_timeout=timeouts.connect_timeout,
+    ) as redis:
+        events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
+        yield Deployment(settings, redis, keys, keyring, _actor(), events)
+
+
+@asynccontextmanager
+async def operating(config: Path | None) -> AsyncGenerator[Operator]:
+    """Give an operator of the deployment that a configuration describes; raises what `reaching` does."""
+    async with reaching(config, scripts=(), blocking=BLOCK) as deployment:
+        yield Operator(deployment.redis, deployment.keys, deployment.keyring, actor=deployment.actor)
+
+
+def _secret(settings: Settings) -> bytes:
+    """Return the deployment's secret; one that nobody has generated yet is not made here."""
+    path = settings.data_dir / SECRET_NAME
+    if "MAS_SECRET" not in os.environ and settings.secret_file is None and not os.path.lexists(path):
+        raise ConfigurationError(
+            "the deployment's secret is not here",
+            where=str(path),
+            hint="set MAS_SECRET or secret_file to the one that the system runs with",
+        )
+    return deployment_secret(settings).encode()
+
+
+def _actor() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,365 @@
+"""Everyone a configuration asks for, made and put in their places."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import anyio
+from anyio.abc import TaskStatus
+
+from mas.agent import Agent, Pulse, Services
+from mas.agent.watchdog import Watchdog
+from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import EventKind, Events, Places, Sealer
+from mas.clock import Clock
+from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
+from mas.directory import Authorization, PolicyKeeper, Rule, Tombstones, rules_of
+from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
+from mas.gateway import BLOCK, Gateway
+from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
+from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
+from mas.keys import Keys
+from mas.redis import Redis, Subscriber, open_redis
+from mas.redis.embedded import EmbeddedServer
+from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
+from mas.registry import (
+    Counts,
+    HealthMonitor,
+    Lives,
+    OutsiderKeeper,
+    Reporter,
+    Roster,
+    TombstoneFile,
+    TombstoneKeeper,
+)
+from mas.settings import Settings, resolve_class
+from mas.settings.permissions import roles_in
+from mas.settings.supervisors import DEFAULT
+from mas.steering import Bulletin, Listener, Runner, new_runner_name, node_of
+from mas.supervision import Child, Event, Supervisor
+from mas.system.seat import Seat, Surroundings
+from mas.system.tree import AgentTree
+from mas.trust import Keyring
+
+Part = Literal["gateway", "service", "agents"]
+ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
+SCRIPTS = (*AUDIT_SCRIPTS, *DIRECTORY_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
+_LINKS = ("connection", "subscription")
+_ROOT = "mas"
+
+
+class System:
+    """A configuration, made ready to run; `open_system` runs it.
+
+    :param classes: those given in place of a path, by agent
+    :param on_event: hears of whatever happens in the tree
+    :param log_setup: see `prepare`
+    :ivar root: the supervision tree
+    :ivar redis: the process's shared connection, usable once the system runs
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        parts: frozenset[Part],
+        secret: bytes,
+        clock: Clock,
+        classes: Mapping[str, type[Agent[Any]]],
+        on_event: Callable[[Event], None] | None = None,
+        log_setup: str = "",
+    ) -> None:
+        self.settings, self.parts, self._classes = settings, parts, classes
+        self._on_event, self._log_setup = on_event, log_setup
+        self.ended = anyio.Event()
+        self.keys = Keys(settings.namespace)
+        self._keyring, self._clock = Keyring(secret), clock
+        self._embedded = EmbeddedServer(settings.data_dir) if settings.redis_url is None else None
+        self.endpoint = settings.redis_url.reveal() if settings.redis_url else self._url()
+        wait = settings.gateway.redis
+        self._timeouts: dict[str, Any] = {
+            "response_timeout": wait.response_timeout,
+            "connect_timeout": wait.connect_timeout,
+        }
+        self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
+        self.subscriber = Subscriber(self.endpoint, **self._timeouts)
+        self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
+        self._pulse, self._tombstones = Pulse(clock), Tombstones()
+        self.name = new_runner_name()
+        self.seats = self._seats() if "agents" in parts else []
+        self._tree = self._agent_tree() if self.seats else None
+        self._policy = self._keeper() if "gateway" in parts else None
+        self._roles = roles_in(settings.permissions)
+        self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
+        places = {} if self._tree is None else self._tree.seats
+        self._reporter = Reporter(
+            self.redis,
+            self.keys,
+            _ROOT,
+            {path: (seat.spec.agent_id, seat.instance) for path, seat in places.items()},
+        )
+        self.root = Supervisor(_ROOT, self._children(), clock=clock, on_event=self._hear)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Run the tree until it is told to shut down, or fails.
+
+        :raises ConfigurationError: if an agent or the embedded server cannot be made
+        :raises RedisUnavailable: if Redis cannot be reached at the start
+        :raises SupervisionError: if something else did not start, or could not be kept running
+        """
+        try:
+            await self.root.run(task_status=task_status)
+        except StartFailed as failed:
+            reason = self._reason(failed)
+            raise reason from reason.__cause__
+        finally:
+            self.ended.set()
+
+    async def drain(self) -> None:
+        """Stop in reverse order of the start; what takes longer than `shutdown_grace` is cancelled."""
+        self.root.shutdown()
+        with anyio.move_on_after(self.settings.shutdown_grace):
+            await self.ended.wait()
+        self.root.shutdown(now=True)
+
+    async def reload(self, settings: Settings) -> bool:
+        """Put the permissions of newer settings in force; everything else waits for a restart.
+
+        :returns: whether that changed anything
+        :raises MasError: if no gateway runs in this process
+        :raises RedisUnavailable: if Redis does not answer; the permissions stay as they were
+        """
+        if self._policy is None:
+            raise MasError("permissions are the gateway's business, and none runs in this process")
+        self._roles = roles_in(settings.permissions)
+        return await self._policy.publish(_rules(settings))
+
+    @property
+    def counts(self) -> Counts:
+        """What the tree has gone through since the process began, for the metrics."""
+        return self._reporter.counts
+
+    def look(self) -> Runner:
+        """Return this process and its tree as they are now."""
+        places = {} if self._tree is None else self._tree.seats
+
+        def about(path: str) -> tuple[str, int]:
+            seat = places.get(path)
+            return ("", 0) if seat is None else (seat.spec.agent_id, seat.pid)
+
+        return Runner(
+            self.name,
+            socket.gethostname(),
+            os.getpid(),
+            tuple(sorted(self.parts)),
+            self._clock.wall(),
+            node_of(self.root.tree(), about),
+        )
+
+    @property
+    def authorization(self) -> Authorization:
+        """Begin a change of who may message whom, which its `apply()` puts in force.
+
+        :raises MasError: if no gateway runs in this process
+        """
+        if self._policy is None:
+            raise MasError("permissions are the gateway's business, and none runs in this process")
+        return Authorization(self._policy, self._roles if self.settings.gateway.features.rbac else None)
+
+    def agent(self, name: str) -> Agent[Any]:
+        """Return a running agent of this process, by its id or, of several instances, `id-number`.
+
+        :raises MasError: if it does not run here, or not now
+        """
+        wanted = agent_id(name)
+        for seat in self.seats:
+            if wanted in {seat.name, seat.spec.agent_id} and seat.life is not None:
+                return seat.agent
+        raise MasError(f"no agent {name} runs in this process")
+
+    def _reason(self, failed: StartFailed) -> MasError:
+        """Return what kept the tree from starting, without the children's names around it."""
+        reason: BaseException = failed
+        while isinstance(reason, StartFailed) and reason.__cause__ is not None:
+            reason = reason.__cause__
+        if isinstance(reason, ConfigurationError | RedisUnavailable):
+            return reason
+        if failed.child in _LINKS:
+            return RedisUnavailable(self.redis.trouble)
+        return failed
+
+    def _url(self) -> str:
+        assert self._embedded is not None  # noqa: S101 - the caller has no URL
+        return self._embedded.url
+
+    def _seats(self) -> list[Seat]:
+        seats = []
+        for spec in self.settings.agents:
+            given = self._classes.get(spec.agent_id)
+            cls = given or resolve_class(spec, search=self.settings.base, base=Agent)
+            path = spec.class_path if given is None else f"{given.__module__}:{given.__qualname__}"
+            seats += [Seat(name, spec, cls, path, new_instance_id()) for name in spec.seats]
+        return seats
+
+    def _children(self) -> list[Child]:
+        children = []
+        if self._embedded is not None:
+            children.append(Child("redis", self._embedded.run, shutdown=0, unwind=15.0))
+        # Their first connection is a start; after that they reconnect by themselves, for ever.
+        # A moment longer than one attempt may take, so that it can say what its trouble was.
+        patience = self.settings.gateway.redis.connect_timeout + 0.5
+        for name, link in zip(_LINKS, (self.redis, self.subscriber), strict=True):
+            children.append(Child(name, link.run, start_timeout=patience))
+        if self._policy is not None:
+            # First, hence last to stop: it seals what the others still record.
+            children.append(Child("audit", self._sealer().run))
+        children += [
+            Child("events", self.events.run),
+            *self._operating(),
+            Child("tombstones", self._keep_tombstones().run),
+        ]
+        if "service" in self.parts and self.settings.start_service:
+            in_flight = self.settings.gateway.longest_in_flight
+            monitor = HealthMonitor(
+                self.redis, self.keys, self.events, in_flight=in_flight, clock=self._clock
+            )
+            children.append(Child("registry", monitor.run))
+        if self._policy is not None:
+            children += [
+                Child("policy", self._policy.run),
+                Child("outsiders", self._outsiders().run),
+                Child("gateway", self._run_gateway),
+            ]
+        if self._tree is not None:
+            children += [
+                Child("roster", self._roster.run),
+                Child("pulse", self._pulse.run),
+                Child(DEFAULT, self._tree.supervisor),
+            ]
+        return children
+
+    def _keep_tombstones(self) -> TombstoneKeeper:
+        file = TombstoneFile(self.settings.data_dir, self.keys, self._keyring.record)
+        return TombstoneKeeper(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self._tombstones,
+            file,
+            alarm=self.events.alarm,
+            clock=self._clock,
+        )
+
+    def _outsiders(self) -> OutsiderKeeper:
+        return OutsiderKeeper(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self._tombstones,
+            alarm=self.events.alarm,
+            clock=self._clock,
+        )
+
+    def _keeper(self) -> PolicyKeeper:
+        return PolicyKeeper(
+            self.redis,
+            self.keys,
+            self._keyring,
+            _rules(self.settings),
+            clock=self._clock,
+            published=lambda policy: self.events.post(
+                EventKind.POLICY_CHANGED, policy.version, detail=f"{len(policy.rules)} rules"
+            ),
+            alarm=self.events.alarm,
+        )
+
+    def _sealer(self) -> Sealer:
+        audit = self.settings.gateway.audit
+        places = Places.of(audit, self.settings.data_dir, self.settings.base)
+        return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
+
+    def _agent_tree(self) -> AgentTree:
+        gateway = self.settings.gateway
+        self._roster = Roster(
+            self.redis,
+            self.keys,
+            self._keyring,
+            {seat.instance: seat.record() for seat in self.seats},
+            lives=Lives(gateway.authentication.token_lifetime, gateway.longest_in_flight),
+            events=self.events,
+            tombstones=self._tombstones,
+            on_refused=self._stop_seat,
+            clock=self._clock,
+        )
+        services = Services(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._pulse,
+            gateway.delivery,
+            self._clock,
+            self.keys.ingress,
+        )
+        around = Surroundings(self.settings, self._roster, services, self.endpoint, self._log_setup)
+        by_agent: dict[AgentId, list[Seat]] = {}
+        for seat in self.seats:
+            by_agent.setdefault(seat.spec.agent_id, []).append(seat)
+        return AgentTree(self.settings.supervisors, by_agent, around)
+
+    def _stop_seat(self, instance: InstanceId) -> None:
+        """Let an agent that may not go on finish what it is at, and not start again by itself."""
+        for seat in self.seats:
+            if seat.instance == instance and seat.life is not None:
+                seat.life.stop()
+
+    def _operating(self) -> list[Child]:
+        """Return what lets people see and steer the others."""
+        listener = Listener(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self.name,
+            lambda: self.root,
+            self._bulletin,
+            self.events,
+            within=DEFAULT,
+            quiet=self._quiet,
+        )
+        children = [Child("bulletin", self._bulletin.run), Child("steering", listener.run)]
+        if self.settings.loop_alarm:
+            children.append(Child("watchdog", Watchdog(self.settings.loop_alarm).run))
+        return children
+
+    async def _quiet(self, path: str) -> None:
+        if self._tree is not None and path in self._tree.seats:
+            await self._tree.seats[path].quiet()
+
+    def _hear(self, event: Event) -> None:
+        self._reporter.hear(event)
+        self._bulletin.changed()
+        if self._on_event is not None:
+            self._on_event(event)
+
+    async def _run_gateway(self, *, task_status: TaskStatus[None]) -> None:
+        async with open_redis(
+            self.endpoint, name="mas:gateway", scripts=SCRIPTS, blocking=BLOCK, **self._timeouts
+        ) as reading:
+            gateway = Gateway(
+                self.redis,
+                reading,
+                self.subscriber,
+                self.keys,
+                self._keyring,
+                self.settings.gateway,
+                tombstones=self._tombstones,
+                clock=self._clock,
+                alarm=self.events.alarm,
+            )
+            await gateway.run(task_status=task_status)
+
+
+def _rules(settings: Settings) -> list[Rule]:
+    return rules_of(settings.permissions, roles=settings.gateway.features.rbac)
