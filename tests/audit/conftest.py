@@ -42,7 +42,7 @@ class Desk:
             await reply.result()
 
     def sealer(self, *, clock: Clock = SYSTEM, **settings: Any) -> Sealer:
-        chosen = AuditSettings(**{"seal_interval": 0.1, **settings})
+        chosen = AuditSettings(**({"seal_interval": 0.1} | settings))
         return Sealer(self.redis, KEYS, KEYRING, chosen, self.places, self.events, clock=clock)
 
     @asynccontextmanager
