@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from mas.cli.audit import audit
 from mas.cli.dlp import dlp
+from mas.cli.policy import policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -378,4 +380,6 @@ def demo(backend: str, *, debug: bool) -> None:
         sys.exit(show_demo(backend=backend))
 
 
+app.add_command(audit)
 app.add_command(dlp)
+app.add_command(policy)
