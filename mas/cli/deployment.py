@@ -6,10 +6,14 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import Events
 from mas.errors import ConfigurationError
 from mas.keys import Keys
-from mas.redis import EmbeddedServer, open_redis
+from mas.redis import EmbeddedServer, Redis, Script, open_redis
+from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.settings import Settings, deployment_secret, load
 from mas.settings.deployment import NAME as SECRET_NAME
 from mas.steering import Operator
@@ -17,26 +21,55 @@ from mas.steering.operator import BLOCK
 from mas.trust import Keyring
 
 
+class Deployment(NamedTuple):
+    """What an operator's command works with."""
+
+    settings: Settings
+    redis: Redis
+    keys: Keys
+    keyring: Keyring
+    actor: str
+    """Whom the audit trail is to name."""
+    events: Events
+    """The trail of security events: awaited with `write`."""
+
+
 @asynccontextmanager
-async def operating(config: Path | None) -> AsyncGenerator[Operator]:
-    """Give an operator of the deployment that a configuration describes.
+async def reaching(
+    config: Path | None,
+    *,
+    scripts: tuple[Script, ...] = (*REGISTRY_SCRIPTS, *AUDIT_SCRIPTS),
+    blocking: float = 0,
+) -> AsyncGenerator[Deployment]:
+    """Open the Redis of the deployment that a configuration describes, with its secret.
 
     :param config: agents.yaml, or None to search for it
+    :param scripts: what the command calls
+    :param blocking: seconds that its longest read waits
     :raises ConfigurationError: if the configuration cannot be used, or its secret is not here
     :raises RedisUnavailable: if its Redis cannot be reached
     """
     settings = load(config)
-    keyring = Keyring(_secret(settings))
+    keys, keyring = Keys(settings.namespace), Keyring(_secret(settings))
     url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
     timeouts = settings.gateway.redis
     async with open_redis(
         url,
         name="mas:operator",
-        blocking=BLOCK,
+        scripts=scripts,
+        blocking=blocking,
         response_timeout=timeouts.response_timeout,
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
-        yield Operator(redis, Keys(settings.namespace), keyring, actor=_actor())
+        events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
+        yield Deployment(settings, redis, keys, keyring, _actor(), events)
+
+
+@asynccontextmanager
+async def operating(config: Path | None) -> AsyncGenerator[Operator]:
+    """Give an operator of the deployment that a configuration describes; raises what `reaching` does."""
+    async with reaching(config, scripts=(), blocking=BLOCK) as deployment:
+        yield Operator(deployment.redis, deployment.keys, deployment.keyring, actor=deployment.actor)
 
 
 def _secret(settings: Settings) -> bytes:

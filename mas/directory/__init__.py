@@ -2,21 +2,30 @@
 
 records     registrations and enrolments, each with its MAC
 policy      who may message whom
+access      the same as a table
 grants      from the permissions of the configuration to rules
+authorization  changes to it, in Python, applied together
 keeper      the policy stands in Redis as the configuration says
 tombstones  who was revoked
 mirror      the gateway's picture of all this
 """
 
+from mas.directory.access import Access, accesses
+from mas.directory.authorization import Authorization
 from mas.directory.grants import rules_of
-from mas.directory.keeper import PolicyKeeper
+from mas.directory.keeper import REPLACE, PolicyKeeper
 from mas.directory.mirror import Mirror, Sender
 from mas.directory.policy import Policy, Rule, Ruling, read_policy, write_policy
 from mas.directory.records import AgentRecord, InstanceRecord, instance_field, store
 from mas.directory.tombstones import Tombstone, Tombstones, read_tombstone, tombstone_field, write_tombstone
 
+SCRIPTS = (REPLACE,)
+
 __all__ = [
+    "SCRIPTS",
+    "Access",
     "AgentRecord",
+    "Authorization",
     "InstanceRecord",
     "Mirror",
     "Policy",
@@ -26,6 +35,7 @@ __all__ = [
     "Sender",
     "Tombstone",
     "Tombstones",
+    "accesses",
     "instance_field",
     "read_policy",
     "read_tombstone",

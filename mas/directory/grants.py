@@ -31,11 +31,17 @@ def rules_of(permissions: Iterable[Permission], *, roles: bool = True) -> list[R
         if isinstance(permission, Assign) and not roles:
             continue
         origin = f"permissions[{number}] {permission.type}"
-        rules += _spelled_out(permission, origin, known)
+        rules += spelled_out(permission, origin, known)
     return rules
 
 
-def _spelled_out(permission: Permission, origin: str, roles: Mapping[str, Role]) -> Iterator[Rule]:
+def spelled_out(permission: Permission, origin: str, roles: Mapping[str, Role]) -> Iterator[Rule]:
+    """Yield the rules of one permission.
+
+    :param origin: what each is to name as its source
+    :param roles: those that may be assigned, by name
+    """
+
     def allow(sender: str, target: str, types: tuple[str, ...] = ()) -> Rule:
         return Rule("allow", sender, target, types, origin)
 

@@ -83,6 +83,10 @@ class Policy:
         """Return the block that stands between them, if one does."""
         return self._block.find(sender, target, message_type)
 
+    def grants(self, sender: AgentId, target: AgentId) -> list[Rule]:
+        """Return every rule that lets some message pass between them, blocks left aside."""
+        return list(self._allow.between(sender, target))
+
     def roles_of(self, agent: AgentId) -> tuple[str, ...]:
         """Return the roles an agent holds."""
         roles = self._roles.get(agent)
@@ -119,12 +123,12 @@ class _Index:
 
     def find(self, sender: str, target: str, message_type: str | None) -> Rule | None:
         """Return the first rule that covers the three; with no type, one that covers all types."""
-        return next((r for r in self._between(sender, target) if _covers(r, message_type)), None)
+        return next((r for r in self.between(sender, target) if _covers(r, message_type)), None)
 
     def touches(self, sender: str, target: str) -> bool:
-        return next(self._between(sender, target), None) is not None
+        return next(self.between(sender, target), None) is not None
 
-    def _between(self, sender: str, target: str) -> Iterator[Rule]:
+    def between(self, sender: str, target: str) -> Iterator[Rule]:
         yield from self._exact.get((sender, target), ())
         for senders, targets, rule in self._patterns:
             if senders.match(sender) and targets.match(target):

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from mas.ids import AgentId
 from mas.settings import trees
+from mas.settings.contradiction import contradicted
 from mas.settings.fields import nearest
 from mas.settings.misfit import Problem
 from mas.settings.model import Settings
@@ -49,6 +50,8 @@ def warnings(settings: Settings) -> Iterator[Problem]:
                     f"names {name}, which no agent here has as its id; it may run elsewhere",
                     hint if hint.startswith("did") else "",
                 )
+    for place, problem in contradicted(settings.permissions).items():
+        yield Problem(("permissions", place), problem)
     for name in settings.gateway.rate_limit.overrides:
         if name not in known:
             yield Problem(

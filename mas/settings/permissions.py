@@ -5,6 +5,7 @@ grant, whatever their order. Keys of earlier releases (sender, targets, receiver
 accepted beside `from`, `to` and `agent`.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
 from attrs import field, frozen
@@ -106,6 +107,11 @@ KINDS: dict[str, type[Permission]] = {
     kind.type: kind
     for kind in (Allow, AllowBidirectional, AllowNetwork, AllowBroadcast, AllowWildcard, Block, Role, Assign)
 }
+
+
+def roles_in(permissions: Iterable[Permission]) -> dict[str, Role]:
+    """Return the roles that are defined, by name."""
+    return {permission.role: permission for permission in permissions if isinstance(permission, Role)}
 
 
 def agents_named(permission: Permission) -> tuple[str, ...]:

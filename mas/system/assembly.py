@@ -13,7 +13,8 @@ from mas.agent.watchdog import Watchdog
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import Clock
-from mas.directory import PolicyKeeper, Rule, Tombstones, rules_of
+from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
+from mas.directory import Authorization, PolicyKeeper, Rule, Tombstones, rules_of
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
 from mas.gateway import BLOCK, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
@@ -33,6 +34,7 @@ from mas.registry import (
     TombstoneKeeper,
 )
 from mas.settings import Settings, resolve_class
+from mas.settings.permissions import roles_in
 from mas.settings.supervisors import DEFAULT
 from mas.steering import Bulletin, Listener, Runner, new_runner_name, node_of
 from mas.supervision import Child, Event, Supervisor
@@ -42,7 +44,7 @@ from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
 ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
-SCRIPTS = (*AUDIT_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
+SCRIPTS = (*AUDIT_SCRIPTS, *DIRECTORY_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
 _LINKS = ("connection", "subscription")
 _ROOT = "mas"
 
@@ -87,6 +89,7 @@ class System:
         self.seats = self._seats() if "agents" in parts else []
         self._tree = self._agent_tree() if self.seats else None
         self._policy = self._keeper() if "gateway" in parts else None
+        self._roles = roles_in(settings.permissions)
         self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
         places = {} if self._tree is None else self._tree.seats
         self._reporter = Reporter(
@@ -128,6 +131,7 @@ class System:
         """
         if self._policy is None:
             raise MasError("permissions are the gateway's business, and none runs in this process")
+        self._roles = roles_in(settings.permissions)
         return await self._policy.publish(_rules(settings))
 
     @property
@@ -151,6 +155,16 @@ class System:
             self._clock.wall(),
             node_of(self.root.tree(), about),
         )
+
+    @property
+    def authorization(self) -> Authorization:
+        """Begin a change of who may message whom, which its `apply()` puts in force.
+
+        :raises MasError: if no gateway runs in this process
+        """
+        if self._policy is None:
+            raise MasError("permissions are the gateway's business, and none runs in this process")
+        return Authorization(self._policy, self._roles if self.settings.gateway.features.rbac else None)
 
     def agent(self, name: str) -> Agent[Any]:
         """Return a running agent of this process, by its id or, of several instances, `id-number`.

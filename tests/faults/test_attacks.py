@@ -11,7 +11,6 @@ import pytest
 from mas import Agent, MessageRefused
 from mas.gateway import stages
 from mas.ids import AgentId, InstanceId
-from mas.message import encode
 from mas.trust import Permit, seal
 from tests.hand import Hand, decided, enrolled
 from tests.redis.waiting import until
@@ -47,7 +46,8 @@ async def handled(system: Any, client: Any) -> list[Any]:
     """Return what b has handled once nothing moves any more."""
     await decided(client)
     await until(lambda: client.xlen("agent.stream:b") == 0)
-    return system.agent("b").got.seen
+    seen: list[Any] = system.agent("b").got.seen
+    return seen
 
 
 async def test_a_forged_sender_is_refused_whatever_it_signs_with(world):
@@ -191,7 +191,9 @@ async def test_a_copy_of_a_sealed_delivery_is_handled_neither_again_nor_elsewher
             client.xadd(f"agent.stream:b:{instance}", sealed)
             for agent in "ab":
                 client.publish(f"mas.ring:{agent}", "")
-            await until(lambda: client.xlen("agent.stream:a") + client.xlen(f"agent.stream:b:{instance}") == 0)
+            await until(
+                lambda: client.xlen("agent.stream:a") + client.xlen(f"agent.stream:b:{instance}") == 0
+            )
             release.set()
             await until(lambda: client.xlen("agent.stream:b") == 0)
             client.xadd("agent.stream:b", sealed)  # after it was settled
@@ -245,7 +247,9 @@ async def test_a_stage_that_raises_refuses(redis_url, stage, monkeypatch):
             await system.agent("a").send("b", "x", 1)
             assert await handled(system, client) == []
             (record,) = audit(client)
-            assert record["decision"] == ("AUTHZ_DENIED" if stage in {"lifetime", "authorize"} else "AUTH_FAILED")
+            assert record["decision"] == (
+                "AUTHZ_DENIED" if stage in {"lifetime", "authorize"} else "AUTH_FAILED"
+            )
             assert record["reason"] == "a policy could not be evaluated"
             assert "CANARY" not in str(audit(client)) + str(letters(client))
 
@@ -262,7 +266,10 @@ async def test_secret_token_and_payload_stand_in_no_log_repr_or_record(redis_url
             with pytest.raises(MessageRefused):
                 await system.agent("b").request("a", "x", "CANARY-payload", timeout=10)
             await decided(client)
-            shown = [repr(each) for each in (system, a, seat, system.redis, hand.credential, KEYRING, system.settings)]
+            shown = [
+                repr(each)
+                for each in (system, a, seat, system.redis, hand.credential, KEYRING, system.settings)
+            ]
             records = [str(audit(client)), str(entries(client, KEYS.audit_messages))]
         everything = b"".join(client.dump(key) or b"" for key in client.scan_iter())
     for text in (*shown, *records, caplog.text):
