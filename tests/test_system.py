@@ -47,16 +47,20 @@ def connections(redis_url: str) -> int:
         return sum(each["name"] != "mas:testing" for each in client.client_list())
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.fixture
 async def nothing_left(redis_url):
     """Fail if a task, a child process, a descriptor or a connection is more than before."""
-    before = tasks(), children(), len(list(Path("/proc/self/fd").iterdir()))
+    before = tasks(), children(), descriptors()
     yield
     await anyio.wait_all_tasks_blocked()
     await until(lambda: connections(redis_url) == 0)
     assert tasks() <= before[0]
     assert children() == before[1]
-    await until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before[2])
+    await until(lambda: descriptors() <= before[2])
 
 
 async def test_messages_are_exchanged_and_nothing_is_left(redis_url, nothing_left):
