@@ -42,13 +42,14 @@ def tasks() -> int:
     return len(anyio.get_running_tasks())
 
 
+def descriptors() -> int:
+    """Count the files and sockets this process holds open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def connections(redis_url: str) -> int:
     with asking(redis_url) as client:
         return sum(each["name"] != "mas:testing" for each in client.client_list())
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture
@@ -96,10 +97,13 @@ async def test_without_a_redis_an_embedded_one_runs_for_the_length_of_the_block(
     ids=repr,
 )
 async def test_what_the_block_raises_arrives_as_it_was_raised(redis_url, nothing_left, error):
-    with pytest.raises(type(error)) as caught:
+    async def app():
         async with running(redis_url, a=Echo, b=Echo) as system:
             await system.agent("a").request("b", "ask", 1, timeout=5)
             raise error
+
+    with pytest.raises(type(error)) as caught:
+        await app()
     assert caught.value is error
 
 

@@ -11,10 +11,10 @@ def told_plainly() -> Generator[list[BaseException]]:
     try:
         yield raised
     except BaseExceptionGroup as group:
+        error: BaseException = group
         if raised and _leaves(group) == _leaves(raised[0]):
             # By what is in it, for an event loop may have made the group anew on its way.
             raise raised[0] from raised[0].__cause__
-        error: BaseException = group
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         raise error from error.__cause__

@@ -42,7 +42,7 @@ def decisions(client: Any) -> list[str]:
     return [record["decision"] for record in audit(client)]
 
 
-async def handled(system: Any, client: Any) -> list[Any]:
+async def handled(system: Any, client: Any) -> Any:
     """Return what b has handled once nothing moves any more."""
     await decided(client)
     await until(lambda: client.xlen("agent.stream:b") == 0)
