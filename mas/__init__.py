@@ -7,7 +7,7 @@ Every message goes from an agent through the gateway to another agent's handler,
     redis, supervision, dlp                           machinery that knows nothing of agents
     settings                                          what a user may write
     bus, directory, audit                             where things are put
-    gateway, registry, agent                          the residents
+    gateway, registry, agent, steering                the residents
     system, outside                                   what runs a deployment, and one agent elsewhere
     cli, bench, testing                               for people, and for their tests
 """
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         MessageRefused,
         NotARequest,
         PayloadInvalid,
+        ProcessFailed,
         RedisTooOld,
         RedisUnavailable,
         RequestTimeout,
@@ -55,6 +56,7 @@ __all__ = [
     "NotARequest",
     "PayloadInvalid",
     "Peer",
+    "ProcessFailed",
     "RedisTooOld",
     "RedisUnavailable",
     "RequestTimeout",

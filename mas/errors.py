@@ -11,6 +11,7 @@ MasError
 ├── RequestTimeout          nobody replied in time (also a TimeoutError)
 ├── NotARequest             a reply to a message whose sender did not ask for one
 ├── PayloadInvalid          a payload does not fit the model it was meant for (also a ValueError)
+├── ProcessFailed           an agent's own process was killed, or ended by itself
 └── SupervisionError
     ├── UnknownChild        no child has that path (also a LookupError)
     ├── StartFailed         a child raised, returned or took too long before it was ready
@@ -131,6 +132,19 @@ class PayloadInvalid(MasError, ValueError):
     def __init__(self, what: str, problem: str) -> None:
         self.what, self.problem = what, problem
         super().__init__(f"{what}: {problem}")
+
+
+class ProcessFailed(MasError):
+    """An agent's own process ended without having been told to.
+
+    :param agent: the instance's name
+    :param pid: its process id
+    :param signal: the name of the signal that ended it, such as SIGKILL; "" if none did
+    """
+
+    def __init__(self, agent: str, pid: int, problem: str, *, signal: str = "") -> None:
+        self.agent, self.pid, self.signal = agent, pid, signal
+        super().__init__(f"{agent} (process {pid}) {problem}")
 
 
 class SupervisionError(MasError):

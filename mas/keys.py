@@ -32,6 +32,7 @@ class Keys:
         "outsiders",
         "policy",
         "prefix",
+        "runners",
         "system",
         "tombstones",
     )
@@ -43,6 +44,7 @@ class Keys:
         self.gateways = f"{p}mas.gateways"
         self.agents = f"{p}mas.agents"
         self.outsiders = f"{p}mas.outsiders"
+        self.runners = f"{p}mas.runners"
         self.tombstones = f"{p}mas.tombstones"
         self.policy = f"{p}mas.policy"
         self.system = f"{p}mas.system"
@@ -129,3 +131,15 @@ class Keys:
     def ring(self, agent: AgentId) -> str:
         """Name the channel that tells an agent's processes of new mail."""
         return f"{self.prefix}mas.ring:{agent}"
+
+    def runner(self, runner: str) -> str:
+        """Name the string that holds a runner's tree, as of its last sign of life."""
+        return f"{self.prefix}mas.runner:{runner}"
+
+    def steering(self, runner: str) -> str:
+        """Name the channel that an operator's commands to a runner come on."""
+        return f"{self.prefix}mas.steering:{runner}"
+
+    def steering_answer(self, command: str) -> str:
+        """Name the list that the answer to one command is put into."""
+        return f"{self.prefix}mas.steering.answer:{command}"

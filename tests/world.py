@@ -27,9 +27,13 @@ def deployment(
     *,
     permissions: Iterable[Mapping[str, Any]] | None = None,
     gateway: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     **agents: Any,
 ) -> dict[str, Any]:
-    """Return a configuration: agents by id, each a class or an entry of `agents`; all may talk to all."""
+    """Return a configuration: agents by id, each a class or an entry of `agents`; all may talk to all.
+
+    :param options: more of what agents.yaml may hold
+    """
     entries = [
         {"agent_id": name, **(spec if isinstance(spec, Mapping) else {"class_path": spec})}
         for name, spec in agents.items()
@@ -42,6 +46,7 @@ def deployment(
         "agents": entries,
         "permissions": list(permissions),
         "gateway": dict(gateway or {}),
+        **(options or {}),
     }
 
 
@@ -53,9 +58,9 @@ def data_dir(redis_url: str) -> Path:
     return Path(tempfile.gettempdir(), f"mas-test-data-{where.port}")
 
 
-def running(redis_url: str, *, parts: Any = ALL, **how: Any):
+def running(redis_url: str, *, parts: Any = ALL, on_event: Any = None, **how: Any):
     """Open a system of `deployment(redis_url, **how)`."""
-    return open_system(deployment(redis_url, **how), parts=parts, environ=ENVIRON)
+    return open_system(deployment(redis_url, **how), parts=parts, environ=ENVIRON, on_event=on_event)
 
 
 @contextmanager

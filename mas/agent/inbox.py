@@ -103,11 +103,16 @@ class Inbox:
         self._paused = True
         self._attempts.stop()
         self._queue.clear()
-        while self._working:
-            self._idle = anyio.Event()
-            await self._idle.wait()
+        await self.quiet()
         self._settling.flush()
         await self._settling.confirmed()
+
+    async def quiet(self) -> None:
+        """Return once no handler runs; comes true only after a `pause`, or when there is no mail."""
+        while self._working:
+            if self._idle is None or self._idle.is_set():
+                self._idle = anyio.Event()
+            await self._idle.wait()
 
     def pause(self) -> None:
         """Start nothing more; answers are still read."""

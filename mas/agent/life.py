@@ -97,6 +97,10 @@ class Life:
         """Go on after a pause."""
         self._inbox.resume()
 
+    async def quiet(self) -> None:
+        """Return once no handler runs; after a `pause`."""
+        await self._inbox.quiet()
+
     async def send(self, target: AgentId, message_type: str, data: Any, *, confirm: bool) -> None:
         """See `Agent.send`."""
         data = {} if data is None else data

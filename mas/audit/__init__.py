@@ -10,16 +10,21 @@ sealer      follows, seals, archives
 archive     old records into files, then out of Redis
 lines       a trail as text; `source` reads one, live or from a file
 verify      is it as it was written? `difference` names the entry, `report` says it
-query       which records match; `export` for other tools, `stats` for a glance
+query       which records match; `export` for other tools
 payload     encrypted payloads, where they are kept
 access      all of this for one deployment: what the command line and embedding apps use
 """
 
+from mas.audit.access import AuditTrail, verify_file
 from mas.audit.chain import APPEND, TRIM
 from mas.audit.events import EventKind, Events, SecurityEvent
 from mas.audit.places import Places
+from mas.audit.query import Filter, Found
 from mas.audit.record import AuditRecord, Counter
+from mas.audit.report import Report
+from mas.audit.seal import Flaw
 from mas.audit.sealer import Sealer
+from mas.audit.signing import PublicKeys
 from mas.audit.trails import Trail, trail_key
 from mas.redis.lease import KEEP, LET_GO
 
@@ -28,12 +33,19 @@ SCRIPTS = (APPEND, KEEP, LET_GO, TRIM)
 __all__ = [
     "SCRIPTS",
     "AuditRecord",
+    "AuditTrail",
     "Counter",
     "EventKind",
     "Events",
+    "Filter",
+    "Flaw",
+    "Found",
     "Places",
+    "PublicKeys",
+    "Report",
     "Sealer",
     "SecurityEvent",
     "Trail",
     "trail_key",
+    "verify_file",
 ]

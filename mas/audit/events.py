@@ -41,6 +41,7 @@ class EventKind(StrEnum):
     LEFT = "LEFT"
     REVOKED = "REVOKED"
     LIFTED = "LIFTED"
+    """A revocation was taken back."""
     CONTROL = "CONTROL"
     """A command to the running system: restart, stop, redrive, purge, ..."""
     ALARM = "ALARM"

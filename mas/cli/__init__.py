@@ -3,6 +3,8 @@
     app        what can be typed
     run        a system until it is told to stop; signals says what it is told
     check      what a configuration says, without starting anything
+    ps         what runs, as trees
+    agents     steer what runs; deployment is how both reach it
     demo       three agents, a refusal and a crash, in a few seconds
     complaint  what went wrong, in one message and one exit code
     logs       one event, one line

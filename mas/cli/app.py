@@ -116,6 +116,67 @@ def check(config: Path | None, *, as_json: bool, verbose: bool, debug: bool) -> 
 
 
 @app.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print the trees as JSON.")
+@_debug
+def ps(config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """Show what runs, on every machine that shares the Redis: each runner's supervision tree."""
+    from mas.cli import logs
+    from mas.cli.complaint import told
+    from mas.cli.ps import show_runners
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else "warning")
+        show_runners(config, as_json=as_json)
+
+
+@app.group()
+def agents() -> None:
+    """Steer running agents, wherever they run; each command is audited."""
+
+
+def _steering(do: str, does: str) -> None:
+    """Add a command that steers what it is given."""
+
+    @agents.command(do, help=does)
+    @click.argument("name", metavar="ID")
+    @_config
+    @click.option("--runner", help="Only where this runner has it; as `mas ps` calls it.")
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(0.1, 86_400),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for each answer; what was asked for goes on all the same.",
+    )
+    @_debug
+    def command(name: str, config: Path | None, runner: str | None, timeout: float, *, debug: bool) -> None:
+        from mas.cli import logs
+        from mas.cli.agents import steer
+        from mas.cli.complaint import told
+
+        with told(debug=debug):
+            logs.configure("debug" if debug else "warning")
+            sys.exit(steer(config, do, name, runner=runner, timeout=timeout))
+
+
+for _do, _does in {
+    "restart": "Stop an agent and start it, with those that its supervisor restarts with it.",
+    "start": "Start an agent that is down.",
+    "stop": "Let an agent finish what is under way and stop; it stays down until it is started.",
+    "pause": "Have an agent begin nothing more; what is under way goes on.",
+    "resume": "Undo a pause or a drain.",
+    "drain": "Pause an agent and wait until nothing is under way.",
+}.items():
+    _steering(
+        _do,
+        f"{_does}\n\nID is an agent, one of its instances (agent-2), a supervisor with all below it, or a "
+        "path as `mas ps --json` shows it.",
+    )
+
+
+@app.command()
 @_backend
 @_debug
 def demo(backend: str, *, debug: bool) -> None:

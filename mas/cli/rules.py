@@ -9,9 +9,9 @@ import msgspec
 import yaml
 
 from mas.audit import EventKind
+from mas.cli.deployment import reaching
 from mas.cli.exits import FAILED, REFUSED
 from mas.cli.printable import printable
-from mas.cli.reach import reaching
 from mas.cli.table import table
 from mas.directory import Policy, PolicyKeeper, Rule, Ruling, accesses, read_policy, rules_of
 from mas.errors import ConfigurationError

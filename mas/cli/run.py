@@ -34,7 +34,9 @@ def run_system(config: Path | None, only: tuple[str, ...], *, backend: str) -> N
         # What agents print is for whoever watches, and may do so through a pipe.
         sys.stdout.reconfigure(line_buffering=True)
     watch = OverrunWatch()
-    system = watch.system = prepare(settings, parts=parts, on_event=watch.hear)
+    system = watch.system = prepare(
+        settings, parts=parts, on_event=watch.hear, log_setup="mas.cli.logs:configure"
+    )
     with caught() as signals:
         anyio.run(_serve, system, signals, config, backend=backend)
     log.info("stopped")

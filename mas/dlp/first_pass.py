@@ -1,26 +1,18 @@
 """One pass of RE2 over raw bytes decides whether anything is worth a closer look, and by which rules."""
 
-# ruff: noqa: E501 - a pattern is read in one line
-
 from collections.abc import Sequence
 
 import attrs
 import re2
 
 from mas.dlp import unwrap
+from mas.dlp.fold import folded
 from mas.dlp.readings import READINGS, Reading
 from mas.dlp.rule import Rule
 
 _MEMORY = 128 << 20
 # Escapes of JSON that only stand for layout or punctuation, and what they look like to a rule.
 _PLAIN_ESCAPES = ((b"\\n", b"\n"), (b'\\"', b'"'), (b"\\t", b"\t"), (b"\\r", b"\r"), (b"\\/", b"/"))
-# UTF-8 of look-alikes: invisible characters, styled, full-width and foreign digits and letters, odd spaces and dashes.
-_LOOK_ALIKE = (
-    rb"\xc2[\xa0\xad\xb2\xb3\xb7\xb9]|[\xcc\xcd][\x80-\xbf]|[\xce\xcf\xd0\xd1\xd4\xd5][\x80-\xbf]|[\xd9\xdb][\xa0-\xb9]|\xdf[\x80-\x89]"
-    rb"|\xe0[\xa5-\xbf][\x80-\xbf]|\xe1(?:\x85[\x9f\xa0]|\x9f[\xa0-\xa9]|\xa0[\x8b-\x99]|[\xb4-\xb6][\x80-\xbf])"
-    rb"|\xe2(?:\x80[\x80-\x95\xa4\xa7\xa8-\xaf]|\x81[\x84\x9f-\xbf]|\x82[\x80-\x89]|\x88[\x92\x95\x99]|[\x91-\x93][\x80-\xbf]|\xa0\x80|\x9d[\xb6-\xbf]|\x9e[\x80-\x93])"
-    rb"|\xe3\x85\xa4|\xef(?:\xb8[\x80-\x8f]|\xbb\xbf|[\xbc\xbd][\x80-\xbf]|\xb9[\x90-\xab])|\xf0\x9d[\x90-\x9f]|\xf0\x9f[\x84-\x86]|\xf3\xa0"
-)
 
 
 @attrs.frozen
@@ -49,7 +41,6 @@ class FirstPass:
         for reading in READINGS:
             wakened.update((trigger.encode(), Woken(readings=(reading,))) for trigger in reading.triggers)
         wakened.update((trigger.encode(), Woken(wrapped=True)) for trigger in unwrap.WAKES_ON)
-        wakened[_LOOK_ALIKE] = Woken()
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         options.max_mem = _MEMORY
@@ -64,7 +55,15 @@ class FirstPass:
         self._match = patterns.Match
 
     def is_clean(self, payload: bytes) -> bool:
-        """Say whether raw JSON holds nothing that any rule, or any other reading of the text, could start from."""
+        """Say whether raw JSON holds nothing that any rule, or another reading of it, could start from.
+
+        ASCII is judged as it stands; anything else is folded to ASCII first.
+        """
+        if not payload.isascii():
+            try:
+                payload = folded(payload.decode()).encode()
+            except UnicodeDecodeError:
+                return False
         if b"\\" in payload:
             for escape, plain in _PLAIN_ESCAPES:
                 payload = payload.replace(escape, plain)

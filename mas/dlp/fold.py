@@ -15,6 +15,7 @@ from mas.dlp.view import View
 _STAND_IN = "\x1a"
 # Control characters inside a number would hide it; the layout characters are text like any other.
 _ODD = re.compile(r"[^\t\n\r\x20-\x7e]")
+_MOST_REMEMBERED = 8192
 _LOOK_ALIKES = str.maketrans(
     {
         alike: plain
@@ -57,13 +58,37 @@ def _folded(character: str) -> str:
     return "ss" if character == "ß" else _STAND_IN
 
 
+class _Folding(dict[int, str]):
+    """What each character folds to, filled as they are met; bounded, for a sender chooses what is met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        plain = _folded(character) if _ODD.match(character) else character
+        if len(self) < _MOST_REMEMBERED:
+            self[code] = plain
+        return plain
+
+
+_FOLDING = _Folding()
+
+
+def folded(text: str) -> str:
+    """Return the folded text alone, without its way back."""
+    return text.translate(_FOLDING)
+
+
+def is_plain(text: str) -> bool:
+    """Say whether a text is its own first reading."""
+    return text.isascii() and not _ODD.search(text)
+
+
 def fold(text: str, prefix: str = "") -> View:
     """Return the first reading of a text.
 
     :param prefix: ASCII words put in front as context, such as the keys that lead to a JSON value
     """
     view = View(prefix + text, len(prefix))
-    if text.isascii() and not _ODD.search(text):
+    if is_plain(text):
         return view
     start = len(prefix)
     return view.rewrite((m.start(), m.end(), _folded(m[0])) for m in _ODD.finditer(view.text, start))

@@ -63,7 +63,7 @@ class Policy:
     :param allow: what is let pass
     :param redaction: `mask` keeps the format, `token` puts a stable, keyed name in place of each value
     :param max_bytes: largest payload that is judged, in bytes; a larger one is refused
-    :param max_milliseconds: longest time that judging a payload may take; one that takes longer is refused
+    :param max_milliseconds: most processor time that judging a payload may take; beyond it, it is refused
     :param min_confidence: finds below it are dropped, 0 to 1
     """
 
@@ -74,7 +74,7 @@ class Policy:
     allow: Allow = attrs.field(factory=Allow)
     redaction: str = attrs.field(default="mask", validator=_redaction)
     max_bytes: int = attrs.field(default=1 << 20, validator=_positive)
-    max_milliseconds: float = attrs.field(default=250.0, validator=_positive)
+    max_milliseconds: float = attrs.field(default=1000.0, validator=_positive)
     min_confidence: float = 0.5
 
     def __attrs_post_init__(self) -> None:

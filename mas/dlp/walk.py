@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -114,6 +115,7 @@ def written(number: float) -> str:
     return str(int(number)) if whole else str(number)
 
 
+@lru_cache(maxsize=4096)
 def spoken(key: str) -> str:
     """Return the words of a key: `homePhone` and `home_phone` are both `home Phone`-like text."""
     return _NO_WORD.sub(" ", _HUMP.sub(" ", key[:64])).strip()

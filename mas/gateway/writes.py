@@ -17,7 +17,7 @@ from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
 from mas.ids import AgentId, InstanceId, MessageId, new_message_id
 from mas.keys import Keys
-from mas.message import GATEWAY, Message, Meta, encode
+from mas.message import GATEWAY, Message, Meta, decode, encode
 from mas.trust import Keyring, Permit, protect, seal
 from mas.trust.mac import mac
 
@@ -256,7 +256,9 @@ class Scribe:
         self.count = count = counter.take()
         payload = ""
         if self._encrypts and message is not None and verdict.decision not in _UNKEPT:
-            payload = encrypt(self._keyring.payload, f"{counter.run} {count}", bytes(message.data))
+            # What data loss prevention took out is kept nowhere.
+            kept = decode(submission.redacted).data if submission.redacted else message.data
+            payload = encrypt(self._keyring.payload, f"{counter.run} {count}", bytes(kept))
         record = AuditRecord(
             gateway=counter.gateway,
             run=counter.run,

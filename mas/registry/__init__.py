@@ -7,6 +7,7 @@ health      finds those that died without leaving
 roster      the instances of one process, together
 outsiders   agents that run elsewhere: credentials, redis_rights, and who looks after both
 events      what happens to agents, told on `mas.system`
+reporter    what a supervision tree goes through, told there too, and counted
 """
 
 from mas.registry.credentials import Credentials
@@ -15,6 +16,7 @@ from mas.registry.events import Event, Kind, encode_event
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
 from mas.registry.outsiders import OutsiderKeeper, enrol_outsider, shut_out
+from mas.registry.reporter import Counts, Reporter, Who
 from mas.registry.revocation import BURY, Revocation, lift, revoke
 from mas.registry.roster import Roster
 from mas.registry.tombstone_file import TombstoneFile
@@ -25,6 +27,7 @@ SCRIPTS = (BEAT, BURY, DEAD, ENROL, LEAVE)
 __all__ = [
     "HEARTBEAT_LIFE",
     "SCRIPTS",
+    "Counts",
     "Credentials",
     "Enrolled",
     "Event",
@@ -33,10 +36,12 @@ __all__ = [
     "Kind",
     "Lives",
     "OutsiderKeeper",
+    "Reporter",
     "Revocation",
     "Roster",
     "TombstoneFile",
     "TombstoneKeeper",
+    "Who",
     "encode_event",
     "enrol",
     "enrol_outsider",

@@ -23,6 +23,11 @@ class Kind(StrEnum):
     LIFTED = "LIFTED"
     RESTARTED = "RESTARTED"
     GIVEN_UP = "GIVEN_UP"
+    """Its own budget of restarts is spent; it stays down until somebody starts it."""
+    ESCALATED = "ESCALATED"
+    """A supervisor failed in its turn; its name stands in the agent's place."""
+    OVERRUN = "OVERRUN"
+    """It ignored its cancellation and runs on past its time."""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,8 +4,10 @@ A revoke deletes the tokens and leaves a tombstone, in one step: the next commit
 enrolment finds the tombstone. A lift only lets enrolment happen again; tokens do not come back.
 """
 
+import socket
 from typing import NamedTuple
 
+from mas.audit import EventKind, Events
 from mas.directory import Tombstone, read_tombstone, tombstone_field, write_tombstone
 from mas.errors import IntegrityError
 from mas.ids import AgentId, InstanceId
@@ -68,7 +70,10 @@ async def revoke(
     :param instance: None: all of them, and none may join until it is lifted
     :raises RedisUnavailable: if Redis does not answer; it may have happened, and may be repeated
     """
-    return await _say(redis, keys, keyring, agent, instance, revoked=True, reason=reason)
+    done = await _say(redis, keys, keyring, agent, instance, revoked=True, reason=reason)
+    events = Events(redis, keys, keyring, socket.gethostname())
+    await events.write(EventKind.REVOKED, f"{agent}:{instance or '*'}", detail=reason)
+    return done
 
 
 async def lift(
@@ -78,7 +83,10 @@ async def lift(
 
     :raises RedisUnavailable: if Redis does not answer; it may have happened, and may be repeated
     """
-    return (await _say(redis, keys, keyring, agent, instance, revoked=False)).tombstone
+    done = await _say(redis, keys, keyring, agent, instance, revoked=False)
+    events = Events(redis, keys, keyring, socket.gethostname())
+    await events.write(EventKind.LIFTED, f"{agent}:{instance or '*'}")
+    return done.tombstone
 
 
 async def bury(

@@ -38,6 +38,7 @@ from mas.settings.permissions import (
 from mas.settings.redis_url import RedisUrl
 from mas.settings.search import find_config
 from mas.settings.secret import Secret
+from mas.settings.supervisors import SupervisorSettings
 
 __all__ = [
     "AgentSettings",
@@ -64,6 +65,7 @@ __all__ = [
     "Secret",
     "Settings",
     "SigningSettings",
+    "SupervisorSettings",
     "Within",
     "deployment_secret",
     "explain",

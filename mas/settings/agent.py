@@ -31,11 +31,12 @@ class AgentSettings:
     restart: Restart = "permanent"
     """permanent: always restarted; transient: after a failure only; temporary: never."""
 
-    max_restarts: Annotated[int, Within(0, 10_000, "restarts")] = 5
-    """Restarts allowed `within` seconds; one more is a failure of the agent's supervisor."""
+    max_restarts: Annotated[int, Within(0, 10_000, "restarts")] | None = None
+    """Restarts allowed `within` seconds; one more, and the agent is given up. None: 5, or under a
+    declared supervisor as many as that has left."""
 
-    within: Annotated[float, Within(0.1, 86_400, "s")] = 60.0
-    """The period over which restarts are counted, in seconds."""
+    within: Annotated[float, Within(0.1, 86_400, "s")] | None = None
+    """The period over which restarts are counted, in seconds. None: 60, or its supervisor's."""
 
     shutdown: Annotated[float, Within(0, 3600, "s")] = 5.0
     """How long the agent may take to stop before it is cancelled, in seconds."""
@@ -45,3 +46,13 @@ class AgentSettings:
 
     concurrency: Annotated[int, Within(1, 1024, "messages")] = 16
     """Messages each instance handles at once; 1 keeps their order."""
+
+    process: bool = False
+    """Whether each instance runs in an operating system process of its own."""
+
+    @property
+    def seats(self) -> tuple[str, ...]:
+        """Return what its instances are called: its id, or of several, its id and a number."""
+        if self.instances == 1:
+            return (self.agent_id,)
+        return tuple(f"{self.agent_id}-{number}" for number in range(1, self.instances + 1))

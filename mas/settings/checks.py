@@ -1,8 +1,11 @@
 """What must hold between settings, beyond each one's own type and bounds."""
 
+import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from mas.ids import AgentId
+from mas.settings import trees
 from mas.settings.contradiction import contradicted
 from mas.settings.fields import nearest
 from mas.settings.misfit import Problem
@@ -27,6 +30,9 @@ def problems(settings: Settings) -> Iterator[Problem]:
                 "for several of one kind use instances: N",
             )
         seen.setdefault(agent.agent_id, place)
+    yield from _seats(settings)
+    yield from trees.problems(settings.supervisors, settings.agents)
+    yield from _processes(settings)
     yield from _roles(settings)
     yield from _redis(settings)
     yield from _tokens(settings)
@@ -52,6 +58,38 @@ def warnings(settings: Settings) -> Iterator[Problem]:
                 ("gateway", "rate_limit", "overrides", name),
                 "no agent here has this id; it may run elsewhere",
             )
+
+
+def _seats(settings: Settings) -> Iterator[Problem]:
+    """Refuse an agent that is called as an instance of another one is."""
+    names = {agent.agent_id: place for place, agent in enumerate(settings.agents)}
+    for place, agent in enumerate(settings.agents):
+        for seat in agent.seats if agent.instances > 1 else ():
+            if (other := names.get(AgentId(seat))) is not None:
+                yield Problem(
+                    ("agents", other, "agent_id"),
+                    f"{seat} is what an instance of agents[{place}] is called",
+                    "choose another id",
+                )
+
+
+def _processes(settings: Settings) -> Iterator[Problem]:
+    """Refuse arguments that would not reach another process as they are."""
+    for place, agent in enumerate(settings.agents):
+        if agent.process and not _travels(agent.init_kwargs):
+            yield Problem(
+                ("agents", place, "init_kwargs"),
+                "holds more than text, numbers, true, false, null, lists and mappings with text as keys",
+                "only those reach an agent with process: true",
+            )
+
+
+def _travels(value: object) -> bool:
+    """Say whether a value is the same again after a journey as JSON; never quotes it."""
+    try:
+        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _roles(settings: Settings) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from mas.settings.gateway import GatewaySettings
 from mas.settings.origin import Origin
 from mas.settings.permissions import Permission
 from mas.settings.redis_url import RedisUrl
+from mas.settings.supervisors import SupervisorSettings
 
 DERIVED = ("base", "sources", "origins", "warnings")
 """Fields that `load` fills in; no file may set them."""
@@ -24,6 +25,9 @@ class Settings:
 
     agents: tuple[AgentSettings, ...] = ()
     """The agents this process runs; may be empty where only gateways run."""
+
+    supervisors: tuple[SupervisorSettings, ...] = ()
+    """How agents are supervised together; those in none are restarted each by itself."""
 
     permissions: tuple[Permission, ...] = ()
     """Who may talk to whom; what is not granted is refused."""
@@ -54,6 +58,9 @@ class Settings:
 
     shutdown_grace: Annotated[float, Within(0, 3600, "s")] = 25.0
     """How long work in flight may take to finish once the system is told to stop, in seconds."""
+
+    loop_alarm: Annotated[float, Within(0, 3600, "s")] = 1.0
+    """How long code may hold up the event loop before the log names it, in seconds; 0: nobody looks."""
 
     base: Path = Path()
     """The directory of agents.yaml, or the working directory; agents' modules are found there."""

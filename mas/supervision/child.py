@@ -1,7 +1,7 @@
 """What a supervisor must know of a child: how it runs, when it is restarted, how it is stopped."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -30,22 +30,8 @@ class Declined(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spec:
-    restart: Restart = Restart.PERMANENT
-    start_timeout: float | None = 30.0
-    shutdown: float | None = 5.0
-    unwind: float = 5.0
-    budget: Budget | None = None
-    backoff: Backoff | None = None
-    significant: bool = False
-    stop: Hook | None = None
-    pause: Hook | None = None
-    resume: Hook | None = None
-
-
 @dataclass(frozen=True, slots=True)
-class Child(_Spec):
+class Child:
     """One child of a supervisor.
 
     :param name: unique among its siblings; no "/"
@@ -69,6 +55,17 @@ class Child(_Spec):
 
     name: str
     run: Run | Runner
+    _: KW_ONLY
+    restart: Restart = Restart.PERMANENT
+    start_timeout: float | None = 30.0
+    shutdown: float | None = 5.0
+    unwind: float = 5.0
+    budget: Budget | None = None
+    backoff: Backoff | None = None
+    significant: bool = False
+    stop: Hook | None = None
+    pause: Hook | None = None
+    resume: Hook | None = None
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name:

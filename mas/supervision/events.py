@@ -1,6 +1,7 @@
 """What a supervisor tells the world: one frozen object an event, and its line in the log."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -136,10 +137,14 @@ def log(event: Event, name: str) -> None:
         level,
         "%s %s%s",
         event.path or name,
-        type(event).__name__.lower(),
+        _words(type(event).__name__),
         detail,
         exc_info=error if isinstance(event, Failed) else None,
     )
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def deliver(event: Event, listener: Callable[[Event], None]) -> None:

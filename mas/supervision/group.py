@@ -84,8 +84,10 @@ class Group:
                 async with self.lock:
                     await self._take_down()
             elif (delay := self._delay()) > 0:
-                with self._clock.move_on_after(delay):
+                with self._clock.move_on_after(delay) as patience:
                     await self._wake.wait()
+                if patience.cancelled_caught and not self._news:
+                    self._due = self._clock.monotonic()
             else:
                 async with self.lock:
                     await self._bring_back()

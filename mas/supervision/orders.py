@@ -5,6 +5,7 @@ from mas.supervision import events
 from mas.supervision.child import Child, call
 from mas.supervision.crew import Crew
 from mas.supervision.slot import Slot
+from mas.supervision.strategy import affected
 from mas.supervision.tree import State, brief
 
 
@@ -29,6 +30,36 @@ async def restart(crew: Crew, slot: Slot) -> None:
     if not slot.state.awaits_start:
         async with slot.group.lock:
             await _restart(crew, slot)
+    await _expect_up(slot)
+
+
+async def restart_by_strategy(crew: Crew, slot: Slot) -> None:
+    """Restart a child and whom the strategy restarts with it: stopped in reverse order, started in order.
+
+    Siblings that were stopped on request, or are temporary, stay as they are. This is nobody's failure and
+    costs no budget, unless a start fails: that is mended like any other.
+
+    :raises StartFailed: if one of them did not become ready at once
+    """
+    concerned = affected(crew.plan.strategy, slot.group.members, slot)
+    if len(concerned) == 1:
+        await restart(crew, slot)
+        return
+    async with slot.group.lock:
+        slot.wanted = True
+        concerned = [each for each in concerned if each is slot or (each.wanted and not each.temporary)]
+        for each in reversed(concerned):
+            await _end(crew, each)
+            if each.wanted and each.life is None:
+                each.state = State.RESTARTING
+        for each in concerned:
+            if each.state.awaits_start:
+                crew.renew(each)
+                each.restarts += 1
+                error = await crew.launch(each)
+                if error is not None:
+                    crew.charge(each, error)
+                    raise error
     await _expect_up(slot)
 
 

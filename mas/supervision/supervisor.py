@@ -70,7 +70,7 @@ class Supervisor(Nested):
         :raises RestartsExhausted: if restarting did not help within the budget
         :raises StopOverrun: if a child ignored its cancellation, once that child has ended after all
         """
-        if self._keeper is not None and self._keeper.state.active:
+        if self._busy:
             raise SupervisionError(self.name, "is running already")
         above = self._above
         clock = self._clock or (SYSTEM if above is None else above.clock)
@@ -123,13 +123,15 @@ class Supervisor(Nested):
         """
         await self._ask(path, orders.start)
 
-    async def restart(self, path: str) -> None:
-        """Stop a child, if it runs, and start it; its siblings are left alone.
+    async def restart(self, path: str, *, by_strategy: bool = False) -> None:
+        """Stop a child, if it runs, and start it.
 
+        :param by_strategy: do so with the siblings too that its supervisor's strategy would restart with it
+            if it failed: stopped in the reverse order, started in order. Without, they are left alone
         :raises StartFailed: if it did not become ready; its supervisor goes on trying
         :raises SupervisionError: if it was stopped meanwhile, or its supervisor is not running
         """
-        await self._ask(path, orders.restart)
+        await self._ask(path, orders.restart_by_strategy if by_strategy else orders.restart)
 
     async def stop(self, path: str) -> None:
         """Stop a child; it stays down until it is started, whatever its siblings do."""
@@ -166,13 +168,18 @@ class Supervisor(Nested):
     # ---- as another's child
 
     def adopt(self, line: Line) -> None:
-        """Take its place in a tree; its parent calls this."""
-        self._above = line
+        """Take its place in a tree; its parent calls this. One that runs stays where it is."""
+        if not self._busy:
+            self._above = line
 
     def hurry(self) -> None:
         """Stop asking children that are being stopped, now and from now on."""
         if self._keeper is not None:
             self._keeper.hurry()
+
+    @property
+    def _busy(self) -> bool:
+        return self._keeper is not None and self._keeper.state.active
 
     # ---- finding its way
 

@@ -5,6 +5,8 @@ anything of another. A keyring and what it hands out never show a key in a repr.
 """
 
 import hashlib
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,15 +25,27 @@ class Credential:
     :param seal_key: opens the seals on this agent's deliveries, and no other's
     """
 
-    __slots__ = ("agent_id", "instance_id", "seal_key", "token")
+    __slots__ = ("_holders", "agent_id", "instance_id", "seal_key", "token")
 
     def __init__(self, agent_id: AgentId, instance_id: InstanceId, token: bytes, seal_key: bytes) -> None:
         self.agent_id, self.instance_id = agent_id, instance_id
         self.token, self.seal_key = token, seal_key
+        self._holders: dict[Callable[[], None], None] = {}
 
     def replace(self, new: "Credential") -> None:
         """Become the credential of a later enrolment of the same instance, for all who hold this one."""
         self.token = new.token
+        for tell in list(self._holders):
+            tell()
+
+    @contextmanager
+    def watched(self, tell: Callable[[], None]) -> Generator[None]:
+        """Have it told when the credential is replaced, for the length of a block."""
+        self._holders[tell] = None
+        try:
+            yield
+        finally:
+            self._holders.pop(tell, None)
 
     def __repr__(self) -> str:
         return f"<Credential of {self.agent_id}:{self.instance_id}>"

@@ -125,5 +125,5 @@ async def test_a_handler_that_waits_for_another_request_to_its_own_agent_is_not_
 
 def test_an_agent_cannot_be_named_like_an_instance_of_another(redis_url):
     agents: dict[str, Any] = {"w": {"class_path": Worker, "instances": 2}, "w-1": Worker}
-    with pytest.raises(ConfigurationError, match="two children are called w-1"):
+    with pytest.raises(ConfigurationError, match="w-1 is what an instance of"):
         prepare(deployment(redis_url, **agents), environ=ENVIRON)

@@ -6,8 +6,7 @@ import pytest
 
 from mas import open_system
 from tests.cli.process import mas, write
-from tests.redis.waiting import until
-from tests.world import ENVIRON, SECRET, asking, data_dir, entries, KEYS
+from tests.world import ENVIRON, KEYS, SECRET, asking, data_dir, entries
 
 CODE = """
 from mas import Agent

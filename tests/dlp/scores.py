@@ -19,11 +19,11 @@ def report() -> Iterator[str]:
     scanner = Scanner()
     yield "# Scores of the DLP scanner\n"
     yield (
-        "Texts are made from templates and made-up values (`values.py`). Rules were tuned on one set of\n"
-        "templates (`templates.py`), scored on the other (`held_templates.py`). Intervals are Wilson's, at\n"
-        "95 %; texts of one template resemble each other, so they are optimistic. At first sight of the\n"
-        "held-back set, before any wording in it was mended: precision 1.000, recall 0.984, none of 156\n"
-        "clean texts flagged. `mas dlp test FILE` scores your own texts.\n"
+        "Texts are made from templates and made-up values (`values.py`). Rules were tuned on one set\n"
+        "of templates (`templates.py`) and scored on the other (`held_templates.py`). Intervals are\n"
+        "Wilson's, at 95 %; texts of one template resemble each other, so they are optimistic. At first\n"
+        "sight of the held-back set, before any wording in it was mended: precision 1.000, recall 0.984,\n"
+        "none of 156 clean texts flagged. `mas dlp test FILE` scores your own texts.\n"
     )
     yield "## Held-back templates\n"
     yield score((sample._asdict() for sample in corpus("held")), scanner).table()

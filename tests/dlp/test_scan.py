@@ -115,6 +115,31 @@ def test_offsets_count_characters_of_the_text(scanner: Scanner):
     assert found == {"536-90-4399", "ann@acme.io"}
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("téléphone : 01 23 45 67 89", "phone"),
+        ("née le 12/04/1980", "date_of_birth"),
+        ("contraseña: Tr0ub4dor!3", "password"),
+        ("Führerschein Nr. B072RRE2I55", "drivers_license"),
+        ("536│90│4399", "ssn"),
+        ("电话13812345678号, SSN 536-90-4399号", "ssn"),
+        ("boîte postale 1234", "postal_address"),
+    ],
+)
+def test_accents_and_neighbours_of_other_scripts_hide_nothing(scanner: Scanner, text: str, kind: str):
+    assert kind in kinds(scanner.scan_text(text))
+    assert kind in kinds(scanner.scan(json.dumps({"t": text}, ensure_ascii=False).encode()))
+    assert kind in kinds(scanner.scan(json.dumps({"t": text}).encode()))
+
+
+@pytest.mark.parametrize(
+    "text", ["I’ll be there — “soon” • maybe… 😀", "Привет, как дела?", "会議は3時です", "Größe: 5 × 10 €"]
+)
+def test_typography_and_other_scripts_are_clean_without_a_closer_look(scanner: Scanner, text: str):
+    assert scanner._is_clean(json.dumps(text, ensure_ascii=False).encode())
+
+
 def test_two_cards_side_by_side_are_two_findings(scanner: Scanner):
     verdict = scanner.scan_text("4111111111111111 5555555555554444")
     assert [(finding.start, finding.end) for finding in verdict.findings] == [(0, 16), (17, 33)]

@@ -52,3 +52,14 @@ def test_time_grows_linearly_under_pumping(patient: Scanner, name: str):
         seconds[size] = min(timeit.repeat(lambda raw=payload: patient.scan(raw), number=1, repeat=4))  # type: ignore[misc]
     # Eight times the text: a quadratic step would take 64 times as long. The rest is the machine's noise.
     assert seconds[128_000] < 24 * seconds[16_000] + 0.02
+
+
+def test_one_find_in_a_large_payload_is_within_the_budget(scanner: Scanner):
+    rows = [
+        {"id": n, "name": "Ann Lee", "city": "Boston", "note": "all is well", "ok": True}
+        for n in range(10_000)
+    ]
+    payload = json.dumps([*rows, {"mail": "ann@acme.io"}]).encode()
+    assert len(payload) > 800_000
+    verdict = scanner.scan(payload)
+    assert [finding.path for finding in verdict.findings] == ["$[10000].mail"]

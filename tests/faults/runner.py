@@ -1,6 +1,7 @@
 """Run some parts of a system in a process of its own: `python -m tests.faults.runner CONFIG PARTS BACKEND`.
 
-Prints one line when it is ready, then serves until SIGTERM.
+Waits for a line, prints one when it is ready, then serves until SIGTERM. A process that waits has paid
+for its imports already, so that a scenario of many restarts does not wait for each.
 """
 
 import json
@@ -27,10 +28,12 @@ class Running:
         self._process = process
         self.pid = process.pid
 
-    async def ready(self) -> None:
-        """Wait until it says so."""
+    async def go(self) -> None:
+        """Let it start, and wait until it is ready."""
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
         with anyio.fail_after(20):
+            await self._process.stdin.send(b"go\n")
             assert (await self._process.stdout.receive()).startswith(b"ready")
 
     def signal(self, number: int) -> None:
@@ -45,14 +48,20 @@ class Running:
 
 
 @asynccontextmanager
-async def process(config: dict[str, Any], parts: str, backend: str) -> AsyncGenerator[Running]:
-    """Run parts of a system in another process, which does not outlive the block."""
+async def process(
+    config: dict[str, Any], parts: str, backend: str, *, waiting: bool = False
+) -> AsyncGenerator[Running]:
+    """Run parts of a system in another process, which does not outlive the block.
+
+    :param waiting: leave it to the block to let it start
+    """
     command = [sys.executable, "-m", "tests.faults.runner", json.dumps(config), parts, backend]
     environ = {**os.environ, **ENVIRON}
-    async with await anyio.open_process(command, cwd=ROOT, env=environ, stdin=None, stderr=None) as started:
+    async with await anyio.open_process(command, cwd=ROOT, env=environ, stderr=None) as started:
         running = Running(started)
         try:
-            await running.ready()
+            if not waiting:
+                await running.go()
             yield running
         finally:
             running.signal(signal.SIGCONT)
@@ -62,11 +71,12 @@ async def process(config: dict[str, Any], parts: str, backend: str) -> AsyncGene
 async def _serve(config: dict[str, Any], parts: frozenset[Part]) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         async with open_system(config, parts=parts):
-            print("ready", flush=True)  # noqa: T201 - what the test waits for
+            print("ready", flush=True)
             async for _ in signals:
                 return
 
 
 if __name__ == "__main__":
+    sys.stdin.readline()
     _parts = cast("frozenset[Literal['gateway', 'service', 'agents']]", frozenset(sys.argv[2].split(",")))
     anyio.run(_serve, json.loads(sys.argv[1]), _parts, backend=sys.argv[3])

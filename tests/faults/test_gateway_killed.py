@@ -2,6 +2,7 @@
 
 import random
 import signal
+from contextlib import AsyncExitStack
 
 import anyio
 import pytest
@@ -24,7 +25,7 @@ def journal(tmp_path):
 
 @pytest.fixture
 def config(redis_url, journal):
-    receiver = {"class_path": Receiver, "init_kwargs": {"journal": str(journal.path)}}
+    receiver = {"class_path": Receiver, "init_kwargs": {"journal": str(journal.path)}, "concurrency": 1}
     return deployment(redis_url, a=Sender, b=receiver)
 
 
@@ -45,17 +46,27 @@ async def test_six_times_killed_while_6000_messages_flow_all_are_handled_and_non
     with asking(redis_url) as client:
         async with (
             open_system(config, parts=AGENTS, environ=ENVIRON) as system,
+            AsyncExitStack() as processes,
             anyio.create_task_group() as tasks,
         ):
+
+            async def another():
+                waits = process(gateway_only(config), "gateway", anyio_backend, waiting=True)
+                return await processes.enter_async_context(waits)
+
             tasks.start_soon(send, system.agent("a"))
+            gateway = await another()
             for kill in range(kills):
-                async with process(gateway_only(config), "gateway", anyio_backend) as gateway:
-                    mark = count * (kill + 1) // (kills + 2) + chance.randrange(100)
-                    await until(lambda: len(journal.read()) >= mark, within=30)  # noqa: B023
-                    gateway.signal(signal.SIGKILL)
-                    assert await gateway.ended() == -signal.SIGKILL
-            async with process(gateway_only(config), "gateway", anyio_backend):
-                await until(lambda: len(journal.read()) >= count, within=30)
-                await until(lambda: client.xlen("agent.stream:b") == 0)
+                await gateway.go()
+                after = await another()
+                mark = count * (kill + 1) // (kills + 2) + chance.randrange(100)
+                await journal.reaches(mark)
+                gateway.signal(signal.SIGKILL)
+                assert await gateway.ended() == -signal.SIGKILL
+                gateway = after
+            await gateway.go()
+            await journal.reaches(count)
+            await until(lambda: client.xlen("agent.stream:b") == 0)
+        assert [number for number, _ in journal.read()] == list(range(count))  # in order, too
         report = check(client, range(count), journal.read(), "b")
     assert report == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report

@@ -6,11 +6,11 @@ from pathlib import Path
 import anyio
 
 
-async def until(condition: Callable[[], object], *, within: float = 10) -> None:
+async def until(condition: Callable[[], object], *, within: float = 10, every: float = 0.002) -> None:
     """Return once the condition holds; :raises TimeoutError: if it does not within so many seconds."""
     with anyio.fail_after(within):
         while not condition():
-            await anyio.sleep(0.002)
+            await anyio.sleep(every)
 
 
 def lives(pid: int) -> bool:

@@ -1,6 +1,13 @@
 """Delays between restarts, and when they are forgotten."""
 
-from mas.supervision import Backoff, Budget, Restart
+import time
+
+import anyio
+import pytest
+from trio.testing import MockClock
+
+from mas.clock import SYSTEM
+from mas.supervision import Backoff, Budget, Child, Restart
 from mas.supervision.events import Restarting
 from tests.supervision.stage import states
 
@@ -81,3 +88,39 @@ async def test_a_transient_child_that_fails_is_restarted(stage):
         stage["t"].crash()
         await stage.clock.advance(1)
         assert states(supervisor.tree()) == "t:running"
+
+
+@pytest.mark.parametrize("restart", Restart)
+async def test_a_child_stopped_on_request_is_not_restarted_whatever_its_kind(stage, restart):
+    supervisor = stage.supervisor(stage.child("a", restart=restart))
+    async with stage.open(supervisor):
+        await supervisor.stop("a")
+        await stage.clock.advance(100)
+        assert states(supervisor.tree()) == "a:stopped"
+
+
+@pytest.mark.parametrize("anyio_backend", [("trio", {"clock": MockClock(autojump_threshold=0)})])
+async def test_under_trios_mock_clock_long_delays_cost_no_time(stage):
+    crashes = 0
+
+    async def crasher(*, task_status):
+        nonlocal crashes
+        task_status.started()
+        if crashes < 6:
+            crashes += 1
+            raise ValueError
+        calm.set()
+        await anyio.sleep_forever()
+
+    calm = anyio.Event()
+    child = Child("c", crasher)
+    supervisor = stage.supervisor(
+        child, clock=SYSTEM, budget=PATIENT, backoff=Backoff(first=600.0, cap=3600.0)
+    )
+    began = time.monotonic()
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(supervisor.run)
+        await calm.wait()
+        supervisor.shutdown()
+    assert sum(_delays(stage)) > 3600
+    assert time.monotonic() - began < 30

@@ -62,7 +62,7 @@ async def test_each_event_is_one_line_of_the_log_with_its_weight(stage, caplog):
         ("INFO", "a started"),
         ("INFO", "b started"),
         ("WARNING", "b failed: ValueError: b crashed"),
-        ("ERROR", "b gaveup: RestartsExhausted: b failed again after 0 restarts within 60 s"),
+        ("ERROR", "b gave up: RestartsExhausted: b failed again after 0 restarts within 60 s"),
         ("WARNING", "a failed: ValueError: a crashed"),
         ("WARNING", "a restarting in 0.100 s"),
         ("INFO", "a started"),

@@ -47,10 +47,12 @@ class Tree:
     up: bool = False
     revivable: dict[str, bool] = field(default_factory=dict)
     times: list[float] = field(default_factory=list)
+    due: list[Any] = field(default_factory=list)
     above: "Tree | None" = None
 
     def start(self, now: float) -> bool:
-        self.times, self.revivable = [], {child.name: True for child in self.children}
+        self.times, self.due = [], []
+        self.revivable = {child.name: True for child in self.children}
         for child in self.children:
             if not child.start(now):
                 self._stop_children()
@@ -86,16 +88,14 @@ class Tree:
                     self.revivable[child.name] = False
             pending = [child for child in group if self.revivable[child.name]]
             # What an earlier, wider restart has not brought back yet is still due after this one.
-            pending += [child for child in self._due if child not in pending]
+            pending += [child for child in self.due if child not in pending]
             pending.sort(key=self.children.index)
             failed = None
             for child in pending:
                 if not child.start(now):
                     failed = child
                     break
-            self._due = pending[pending.index(failed) :] if failed is not None else []
-
-    _due: list[Any] = field(default_factory=list)
+            self.due = pending[pending.index(failed) :] if failed is not None else []
 
     def _group(self, failed: Any) -> list[Any]:
         match self.strategy:
@@ -213,7 +213,7 @@ def _up(snapshot: Snapshot) -> set[str]:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(trees(), STEPS)
 def test_a_tree_does_what_erlangs_rules_say(backend, tree, steps):
     anyio.run(compare, tree, steps, backend=backend)

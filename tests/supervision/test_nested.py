@@ -140,3 +140,15 @@ async def test_deep_trees_start_and_stop_in_order(stage):
     async with stage.open(supervisor):
         assert stage.seen() == " ".join(f"+{depth}" for depth in range(12))
     assert stage.seen() == " ".join(f"-{depth}" for depth in range(11, -1, -1))
+
+
+async def test_a_supervisor_that_runs_already_cannot_be_added_and_stays_where_it_is(stage):
+    inner = stage.supervisor("x", name="inner")
+    supervisor = stage.supervisor(Child("inner", inner))
+    async with stage.open(supervisor):
+        with pytest.raises(StartFailed, match="inner is running already"):
+            await supervisor.add_child(Child("again", inner))
+        stage["x"].crash()
+        await stage.clock.advance(1)
+        assert stage.told(Restarting) == ["inner/x"]
+        assert states(supervisor.tree()) == "inner:running"

@@ -80,12 +80,12 @@ async def test_a_storm_of_children_with_budgets_of_their_own_ends_with_each_give
         assert stage["calm"].starts == 1
 
 
-async def test_ten_thousand_restarts_of_one_child_do_not_deepen_the_stack(stage):
-    crasher = Crasher(10_000)
-    supervisor = stage.supervisor(Child("c", crasher), budget=Budget(10_000, within=1e9), backoff=NO_DELAY)
+async def test_thousands_of_restarts_of_one_child_do_not_deepen_the_stack(stage):
+    crasher = Crasher(3_000)
+    supervisor = stage.supervisor(Child("c", crasher), budget=Budget(3_000, within=1e9), backoff=NO_DELAY)
     with anyio.fail_after(60):
         async with stage.open(supervisor):
-            while crasher.starts <= 10_000:
+            while crasher.starts <= 3_000:
                 await anyio.lowlevel.checkpoint()
     shallow = Crasher(0)
     async with stage.open(stage.supervisor(Child("c", shallow))):
@@ -110,9 +110,9 @@ async def test_a_pool_through_which_thousands_pass_keeps_none_of_them(stage):
 async def test_ten_times_the_children_take_about_ten_times_the_time(strategy):
     few, many = [], []
     for _ in range(3):
-        few.append(await _cost(strategy, 100))
-        many.append(await _cost(strategy, 1_000))
-    assert min(many) / min(few) < 25
+        few.append(await _cost(strategy, MANY // 10))
+        many.append(await _cost(strategy, MANY))
+    assert min(many) / min(few) < 15
 
 
 def _depth() -> int:
@@ -124,7 +124,7 @@ def _depth() -> int:
 
 
 async def _cost(strategy: Strategy, number: int) -> float:
-    """Return the seconds it takes to start so many, crash the first, mend, and stop them all."""
+    """Return the processor seconds it takes to start so many, crash the first, mend, and stop them."""
     crash, up = anyio.Event(), 0
 
     async def child(*, task_status):
@@ -139,11 +139,11 @@ async def _cost(strategy: Strategy, number: int) -> float:
     children = [Child(str(index), child) for index in range(number)]
     supervisor = Supervisor("many", children, strategy=strategy, backoff=Backoff(first=0))
     affected = 1 if strategy in {Strategy.ONE_FOR_ONE, Strategy.POOL} else number
-    began = time.perf_counter()
+    began = time.process_time()
     async with anyio.create_task_group() as tasks:
         await tasks.start(supervisor.run)
         crash.set()
         while up < number + affected:
             await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    return time.perf_counter() - began
+    return time.process_time() - began

@@ -98,9 +98,7 @@ ADDRESSES: tuple[Rule, ...] = (
         "post-box",
         "postal_address",
         rf"\b(?P<v>(?i:p\.? ?o\.? ?box|postfach|apartado(?: de correos)?|boite postale) \d{{1,6}}{_CITY})",
-        triggers=(
-            r"(?i)\b(?:p\.? ?o\.? ?box|postfach|apartado(?: de correos)?|bo(?:i|\xc3\xae)te postale) \d",
-        ),
+        triggers=(r"(?i)\b(?:p\.? ?o\.? ?box|postfach|apartado(?: de correos)?|boite postale) \d",),
     ),
     Rule(
         "german-address",
@@ -111,8 +109,8 @@ ADDRESSES: tuple[Rule, ...] = (
         always(0.8),
         triggers=(
             (
-                r"(?:[Ss]tra(?:ss|\xc3\x9f)e|[Ss]tr\.|[Ww]eg|[Pp]latz|[Aa]llee|gasse|[Rr]ing|[Dd]amm|ufer|straat|laan|plein|gracht|gatan"
-                r"|v(?:a|\xc3\xa4)gen|vej|gade) \d"
+                r"(?:[Ss]trasse|[Ss]tr\.|[Ww]eg|[Pp]latz|[Aa]llee|gasse|[Rr]ing|[Dd]amm|ufer|straat|laan|plein|gracht|gatan"
+                r"|vagen|vej|gade) \d"
             ),
         ),
     ),
@@ -125,7 +123,7 @@ ADDRESSES: tuple[Rule, ...] = (
         r"[A-Z][A-Za-z'\-]+(?: [A-Za-z'\-]+){0,3},? (?:n\.? ?)?\d{1,4}\b)(?:[\s,]{1,3}\d{4,5}(?:-\d{3})? [A-Z][A-Za-z\-]+)?)",
         always(0.8),
         triggers=(
-            r"\d,? (?:[Rr]ue|[Aa]venue|[Bb]oulevard|place|[Cc]hemin|[Ii]mpasse|[Qq]uai|[Aa]ll(?:e|\xc3\xa9)e|route|cours) ",
+            r"\d,? (?:[Rr]ue|[Aa]venue|[Bb]oulevard|place|[Cc]hemin|[Ii]mpasse|[Qq]uai|[Aa]llee|route|cours) ",
             r"\b(?:Calle|Avenida|Avda\.|Av\.|C/|Plaza|Paseo|Via|Viale|Piazza|Corso|Rua|Travessa) [^\n]{1,60}\d",
         ),
     ),

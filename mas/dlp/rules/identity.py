@@ -52,7 +52,7 @@ IDENTITY: tuple[Rule, ...] = (
         "ssn",
         r"\b(?P<v>\d{3}[- .\x1a]{1,3}\d{2}[- .\x1a]{1,3}\d{4})\b",
         _social_security,
-        triggers=(r"\b\d{3}(?:[ .-]|[^\x00-\x7f]){1,3}\d{2}(?:[ .-]|[^\x00-\x7f]){1,3}\d{4}\b",),
+        triggers=(r"\b\d{3}[ .\x1a-]{1,3}\d{2}[ .\x1a-]{1,3}\d{4}\b",),
     ),
     Rule(
         "us-ssn-named",

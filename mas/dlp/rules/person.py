@@ -63,7 +63,7 @@ PERSON: tuple[Rule, ...] = (
         "email",
         r"(?P<v>[A-Za-z0-9](?:[A-Za-z0-9._%+'\-]{0,63})@(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62})\.){1,8}[A-Za-z]{2,24})\b",
         _email,
-        triggers=(r"[0-9A-Za-z._%+'\x80-\xff-]@[0-9A-Za-z\x80-\xff-]{1,63}\.",),
+        triggers=(r"[0-9A-Za-z._%+'-]@[0-9A-Za-z-]{1,63}\.",),
     ),
     Rule(
         "date-of-birth",
@@ -72,7 +72,7 @@ PERSON: tuple[Rule, ...] = (
         rf"[^0-9\n]{{0,25}}?(?P<v>{_DATE})(?:\b|T)",
         _birthday,
         triggers=(
-            r"(?i)(?:d\.?o\.?b|birth|\bborn|geboren|geburtsdatum|n(?:e|\xc3\xa9)e? le|nacimiento|nacid[oa]|naissance|nascita)[^\n]{0,40}\d",
+            r"(?i)(?:d\.?o\.?b|birth|\bborn|geboren|geburtsdatum|nee? le|nacimiento|nacid[oa]|naissance|nascita)[^\n]{0,40}\d",
         ),
     ),
 )

@@ -1,146 +1,60 @@
-"""The one module that sees everyone: it turns a configuration into a running tree.
+"""Everyone a configuration asks for, made and put in their places."""
 
-    mas (one_for_one)
-    ├── redis          the embedded server, where no URL is given
-    ├── connection     one socket for all commands of this process
-    ├── subscription   one socket for all rings
-    ├── audit          seals what is recorded, and archives it
-    ├── events         writes down what touches security and is no message
-    ├── tombstones     who was revoked: in Redis, in this process and on this disk alike
-    ├── registry       finds instances that died
-    ├── policy         keeps what the configuration grants in Redis
-    ├── outsiders      lets agents that run elsewhere into Redis, and nobody else
-    ├── gateway        decides and delivers
-    ├── roster         enrols the agents, keeps them alive, signs them off
-    ├── pulse          the beat of all inboxes
-    └── agents (one_for_one)
-        └── echo-1, echo-2, ...
-
-Started downward, stopped upward: whoever still works while it stops can still be answered.
-"""
-
+import os
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from os import environ as process_environ
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import anyio
 from anyio.abc import TaskStatus
 
-from mas.agent import Agent, Life, Pulse, Services
+from mas.agent import Agent, Pulse, Services
+from mas.agent.watchdog import Watchdog
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import EventKind, Events, Places, Sealer
-from mas.clock import SYSTEM, Clock
+from mas.clock import Clock
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
-from mas.directory import AgentRecord, Authorization, PolicyKeeper, Rule, Tombstones, rules_of
-from mas.errors import ConfigurationError, EnrolmentRefused, MasError, RedisUnavailable, StartFailed
+from mas.directory import Authorization, PolicyKeeper, Rule, Tombstones, rules_of
+from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
 from mas.gateway import BLOCK, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
-from mas.ids import InstanceId, agent_id, new_instance_id
+from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
 from mas.keys import Keys
 from mas.redis import Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.registry import (
+    Counts,
     HealthMonitor,
     Lives,
     OutsiderKeeper,
+    Reporter,
     Roster,
     TombstoneFile,
     TombstoneKeeper,
 )
-from mas.settings import AgentSettings, Settings, deployment_secret, load, resolve_class
+from mas.settings import Settings, resolve_class
 from mas.settings.permissions import roles_in
-from mas.supervision import Budget, Child, Declined, Event, Restart, Supervisor
-from mas.supervision.tree import brief
+from mas.settings.supervisors import DEFAULT
+from mas.steering import Bulletin, Listener, Runner, new_runner_name, node_of
+from mas.supervision import Child, Event, Supervisor
+from mas.system.seat import Seat, Surroundings
+from mas.system.tree import AgentTree
 from mas.trust import Keyring
 
 Part = Literal["gateway", "service", "agents"]
 ALL: frozenset[Part] = frozenset({"gateway", "service", "agents"})
 SCRIPTS = (*AUDIT_SCRIPTS, *DIRECTORY_SCRIPTS, *GATEWAY_SCRIPTS, *REGISTRY_SCRIPTS)
-Config = str | Path | Mapping[str, Any] | Settings | None
 _LINKS = ("connection", "subscription")
-_AGENT_BUDGET = Budget(max_restarts=5, within=60.0)
-
-
-class Seat:
-    """One instance's place in the tree: each start makes a new life, and the last one can be asked."""
-
-    def __init__(self, name: str, spec: AgentSettings, cls: type[Agent[Any]], instance: InstanceId) -> None:
-        self.name, self.spec, self.instance = name, spec, instance
-        self._cls = cls
-        self.life: Life | None = None
-
-    def make(self) -> Agent[Any]:
-        """Make the agent.
-
-        :raises ConfigurationError: if its constructor raises, as one does that does not take `init_kwargs`
-        """
-        with self._telling("the agent cannot be made"):
-            return self._cls(self.spec.agent_id, **self.spec.init_kwargs)
-
-    def record(self) -> AgentRecord:
-        """Return what the directory is to say of the agent.
-
-        :raises ConfigurationError: if the agent cannot be made, or does not say
-        """
-        agent = self.make()
-        with self._telling("the agent does not say what it is"):
-            capabilities = tuple(dict.fromkeys(map(str, agent.capabilities)))
-            return AgentRecord(self.spec.agent_id, capabilities, dict(agent.get_metadata()))
-
-    def child(self, roster: Roster, services: Callable[[], Services]) -> Child:
-        """Return what the supervisor is to run."""
-
-        async def run(*, task_status: TaskStatus[None]) -> None:
-            try:
-                credential = await roster.admit(self.instance)
-            except EnrolmentRefused as refusal:
-                raise Declined(str(refusal)) from refusal
-            self.life = Life(
-                self.make,
-                lambda: credential,
-                services(),
-                concurrency=self.spec.concurrency,
-            )
-            await self.life.run(task_status=task_status)
-
-        spec = self.spec
-        return Child(
-            self.name,
-            run,
-            restart=Restart(spec.restart),
-            start_timeout=spec.start_timeout,
-            shutdown=spec.shutdown,
-            budget=Budget(max_restarts=spec.max_restarts, within=spec.within),
-            stop=self._ask(Life.stop),
-            pause=self._ask(Life.pause),
-            resume=self._ask(Life.resume),
-        )
-
-    def _ask(self, order: Callable[[Life], None]) -> Callable[[], None]:
-        def ask() -> None:
-            if self.life is not None:
-                order(self.life)
-
-        return ask
-
-    @contextmanager
-    def _telling(self, problem: str) -> Generator[None]:
-        """Tell which agent it was whose own code raised."""
-        try:
-            yield
-        except Exception as error:
-            where = f"agent {self.spec.agent_id}, class_path {self.spec.class_path}"
-            raise ConfigurationError(f"{problem}: {brief(error)}", where=where) from error
+_ROOT = "mas"
 
 
 class System:
     """A configuration, made ready to run; `open_system` runs it.
 
+    :param classes: those given in place of a path, by agent
     :param on_event: hears of whatever happens in the tree
+    :param log_setup: see `prepare`
     :ivar root: the supervision tree
     :ivar redis: the process's shared connection, usable once the system runs
     """
@@ -153,8 +67,10 @@ class System:
         clock: Clock,
         classes: Mapping[str, type[Agent[Any]]],
         on_event: Callable[[Event], None] | None = None,
+        log_setup: str = "",
     ) -> None:
         self.settings, self.parts, self._classes = settings, parts, classes
+        self._on_event, self._log_setup = on_event, log_setup
         self.ended = anyio.Event()
         self.keys = Keys(settings.namespace)
         self._keyring, self._clock = Keyring(secret), clock
@@ -169,10 +85,20 @@ class System:
         self.subscriber = Subscriber(self.endpoint, **self._timeouts)
         self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
         self._pulse, self._tombstones = Pulse(clock), Tombstones()
+        self.name = new_runner_name()
         self.seats = self._seats() if "agents" in parts else []
-        self._policy = self._keeper() if "gateway" in parts else None
+        self._tree = self._agent_tree() if self.seats else None
         self._roles = roles_in(settings.permissions)
-        self.root = Supervisor("mas", self._children(), clock=clock, on_event=on_event)
+        self._policy = self._keeper() if "gateway" in parts else None
+        self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
+        places = {} if self._tree is None else self._tree.seats
+        self._reporter = Reporter(
+            self.redis,
+            self.keys,
+            _ROOT,
+            {path: (seat.spec.agent_id, seat.instance) for path, seat in places.items()},
+        )
+        self.root = Supervisor(_ROOT, self._children(), clock=clock, on_event=self._hear)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run the tree until it is told to shut down, or fails.
@@ -218,6 +144,28 @@ class System:
             raise MasError("permissions are the gateway's business, and none runs in this process")
         return Authorization(self._policy, self._roles if self.settings.gateway.features.rbac else None)
 
+    @property
+    def counts(self) -> Counts:
+        """What the tree has gone through since the process began, for the metrics."""
+        return self._reporter.counts
+
+    def look(self) -> Runner:
+        """Return this process and its tree as they are now."""
+        places = {} if self._tree is None else self._tree.seats
+
+        def about(path: str) -> tuple[str, int]:
+            seat = places.get(path)
+            return ("", 0) if seat is None else (seat.spec.agent_id, seat.pid)
+
+        return Runner(
+            self.name,
+            socket.gethostname(),
+            os.getpid(),
+            tuple(sorted(self.parts)),
+            self._clock.wall(),
+            node_of(self.root.tree(), about),
+        )
+
     def agent(self, name: str) -> Agent[Any]:
         """Return a running agent of this process, by its id or, of several instances, `id-number`.
 
@@ -226,7 +174,7 @@ class System:
         wanted = agent_id(name)
         for seat in self.seats:
             if wanted in {seat.name, seat.spec.agent_id} and seat.life is not None:
-                return seat.life.agent
+                return seat.agent
         raise MasError(f"no agent {name} runs in this process")
 
     def _reason(self, failed: StartFailed) -> MasError:
@@ -247,12 +195,10 @@ class System:
     def _seats(self) -> list[Seat]:
         seats = []
         for spec in self.settings.agents:
-            cls = self._classes.get(spec.agent_id) or resolve_class(
-                spec, search=self.settings.base, base=Agent
-            )
-            for number in range(1, spec.instances + 1):
-                name = spec.agent_id if spec.instances == 1 else f"{spec.agent_id}-{number}"
-                seats.append(Seat(name, spec, cls, new_instance_id()))
+            given = self._classes.get(spec.agent_id)
+            cls = given or resolve_class(spec, search=self.settings.base, base=Agent)
+            path = spec.class_path if given is None else f"{given.__module__}:{given.__qualname__}"
+            seats += [Seat(name, spec, cls, path, new_instance_id()) for name in spec.seats]
         return seats
 
     def _children(self) -> list[Child]:
@@ -267,8 +213,11 @@ class System:
         if self._policy is not None:
             # First, hence last to stop: it seals what the others still record.
             children.append(Child("audit", self._sealer().run))
-        children.append(Child("events", self.events.run))
-        children.append(Child("tombstones", self._keep_tombstones().run))
+        children += [
+            Child("events", self.events.run),
+            *self._operating(),
+            Child("tombstones", self._keep_tombstones().run),
+        ]
         if "service" in self.parts and self.settings.start_service:
             in_flight = self.settings.gateway.longest_in_flight
             monitor = HealthMonitor(
@@ -276,22 +225,17 @@ class System:
             )
             children.append(Child("registry", monitor.run))
         if self._policy is not None:
-            outsiders = OutsiderKeeper(
-                self.redis,
-                self.subscriber,
-                self.keys,
-                self._keyring,
-                self._tombstones,
-                alarm=self.events.alarm,
-                clock=self._clock,
-            )
             children += [
                 Child("policy", self._policy.run),
-                Child("outsiders", outsiders.run),
+                Child("outsiders", self._outsiders().run),
                 Child("gateway", self._run_gateway),
             ]
-        if self.seats:
-            children += self._agents()
+        if self._tree is not None:
+            children += [
+                Child("roster", self._roster.run),
+                Child("pulse", self._pulse.run),
+                Child(DEFAULT, self._tree.supervisor),
+            ]
         return children
 
     def _keep_tombstones(self) -> TombstoneKeeper:
@@ -303,6 +247,17 @@ class System:
             self._keyring,
             self._tombstones,
             file,
+            alarm=self.events.alarm,
+            clock=self._clock,
+        )
+
+    def _outsiders(self) -> OutsiderKeeper:
+        return OutsiderKeeper(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self._tombstones,
             alarm=self.events.alarm,
             clock=self._clock,
         )
@@ -325,9 +280,9 @@ class System:
         places = Places.of(audit, self.settings.data_dir, self.settings.base)
         return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
 
-    def _agents(self) -> list[Child]:
+    def _agent_tree(self) -> AgentTree:
         gateway = self.settings.gateway
-        roster = Roster(
+        self._roster = Roster(
             self.redis,
             self.keys,
             self._keyring,
@@ -347,16 +302,46 @@ class System:
             self._clock,
             self.keys.ingress,
         )
-        agents = Supervisor(
-            "agents", [seat.child(roster, lambda: services) for seat in self.seats], budget=_AGENT_BUDGET
-        )
-        return [Child("roster", roster.run), Child("pulse", self._pulse.run), Child("agents", agents)]
+        around = Surroundings(self.settings, self._roster, services, self.endpoint, self._log_setup)
+        by_agent: dict[AgentId, list[Seat]] = {}
+        for seat in self.seats:
+            by_agent.setdefault(seat.spec.agent_id, []).append(seat)
+        return AgentTree(self.settings.supervisors, by_agent, around)
 
     def _stop_seat(self, instance: InstanceId) -> None:
         """Let an agent that may not go on finish what it is at, and not start again by itself."""
         for seat in self.seats:
             if seat.instance == instance and seat.life is not None:
                 seat.life.stop()
+
+    def _operating(self) -> list[Child]:
+        """Return what lets people see and steer the others."""
+        listener = Listener(
+            self.redis,
+            self.subscriber,
+            self.keys,
+            self._keyring,
+            self.name,
+            lambda: self.root,
+            self._bulletin,
+            self.events,
+            within=DEFAULT,
+            quiet=self._quiet,
+        )
+        children = [Child("bulletin", self._bulletin.run), Child("steering", listener.run)]
+        if self.settings.loop_alarm:
+            children.append(Child("watchdog", Watchdog(self.settings.loop_alarm).run))
+        return children
+
+    async def _quiet(self, path: str) -> None:
+        if self._tree is not None and path in self._tree.seats:
+            await self._tree.seats[path].quiet()
+
+    def _hear(self, event: Event) -> None:
+        self._reporter.hear(event)
+        self._bulletin.changed()
+        if self._on_event is not None:
+            self._on_event(event)
 
     async def _run_gateway(self, *, task_status: TaskStatus[None]) -> None:
         async with open_redis(
@@ -376,87 +361,5 @@ class System:
             await gateway.run(task_status=task_status)
 
 
-@asynccontextmanager
-async def open_system(
-    config: Config = None,
-    *,
-    parts: frozenset[Part] = ALL,
-    environ: Mapping[str, str] = process_environ,
-    clock: Clock = SYSTEM,
-    on_event: Callable[[Event], None] | None = None,
-) -> AsyncGenerator[System]:
-    """Run a system for the length of a block, inside any anyio app.
-
-    The block begins when every agent reads its mail. Leaving it stops everything in reverse order,
-    within `shutdown_grace`; no task, connection or process is left.
-
-    :param config: a path, a mapping as agents.yaml would hold it (`class_path` may be the class itself),
-        settings, or None to search upward for agents.yaml
-    :param parts: what of the system runs in this process
-    :param on_event: hears of whatever happens in the supervision tree, at once
-    :raises ConfigurationError: if the configuration cannot be used
-    :raises RedisUnavailable: if Redis cannot be reached at the start
-    :raises StartFailed: if something else did not start
-    """
-    system = prepare(config, parts=parts, environ=environ, clock=clock, on_event=on_event)
-    raised: list[BaseException] = []
-    with _told_plainly(raised):
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(system.run)
-            try:
-                yield system
-            except BaseException as error:
-                raised.append(error)
-                raise
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await system.drain()
-
-
-def prepare(
-    config: Config = None,
-    *,
-    parts: frozenset[Part] = ALL,
-    environ: Mapping[str, str] = process_environ,
-    clock: Clock = SYSTEM,
-    on_event: Callable[[Event], None] | None = None,
-) -> System:
-    """Return a system that is ready to run; the parameters and errors are those of `open_system`."""
-    config, classes = _split_classes(config)
-    settings = load(config, environ=environ)
-    secret = deployment_secret(settings, environ)
-    return System(settings, parts, secret.encode(), clock, classes, on_event)
-
-
 def _rules(settings: Settings) -> list[Rule]:
     return rules_of(settings.permissions, roles=settings.gateway.features.rbac)
-
-
-def _split_classes(config: Config) -> tuple[Config, dict[str, type[Agent[Any]]]]:
-    """Put a name in the place of each class that a mapping holds as `class_path`."""
-    classes: dict[str, type[Agent[Any]]] = {}
-    if not isinstance(config, Mapping) or not isinstance(config.get("agents"), list | tuple):
-        return config, classes
-    agents = []
-    for spec in config["agents"]:
-        cls = spec.get("class_path") if isinstance(spec, Mapping) else None
-        if isinstance(cls, type) and issubclass(cls, Agent):
-            classes[str(spec.get("agent_id"))] = cls
-            spec = {**spec, "class_path": f"given:{cls.__name__}"}  # noqa: PLW2901 - the one in the copy
-        agents.append(spec)
-    return {**config, "agents": agents}, classes
-
-
-@contextmanager
-def _told_plainly(raised: Sequence[BaseException]) -> Generator[None]:
-    """Raise what went wrong, not the groups it is wrapped in.
-
-    :param raised: what the block itself raised, which comes out as it is, group or not
-    """
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while error not in raised and isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from error.__cause__

@@ -1,4 +1,4 @@
-"""Reach a deployment from outside: its Redis, its keys, and the secret that proves who asks."""
+"""Reach a deployment that runs: its Redis, its keys, and the secret that proves who asks."""
 
 import getpass
 import os
@@ -15,6 +15,8 @@ from mas.keys import Keys
 from mas.redis import EmbeddedServer, Redis, open_redis
 from mas.settings import Settings, deployment_secret, load
 from mas.settings.deployment import NAME as SECRET_NAME
+from mas.steering import Operator
+from mas.steering.operator import BLOCK
 from mas.trust import Keyring
 
 
@@ -24,6 +26,7 @@ class Reached(NamedTuple):
     settings: Settings
     url: str
     redis: Redis
+    """Opened for reads that block for `BLOCK`; nobody else's."""
     keys: Keys
     keyring: Keyring
     events: Events
@@ -48,12 +51,20 @@ async def reaching(config: Path | None) -> AsyncGenerator[Reached]:
         url,
         name="mas:operator",
         scripts=SCRIPTS,
+        blocking=BLOCK,
         response_timeout=timeouts.response_timeout,
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
         events = Events(redis, keys, keyring, f"cli:{socket.gethostname()}")
         yield Reached(settings, url, redis, keys, keyring, events, _actor())
         await events.flush()
+
+
+@asynccontextmanager
+async def operating(config: Path | None) -> AsyncGenerator[Operator]:
+    """Give an operator of the deployment; the parameter and the errors are those of `reaching`."""
+    async with reaching(config) as there:
+        yield Operator(there.redis, there.keys, there.keyring, actor=there.actor)
 
 
 def _secret(settings: Settings) -> bytes:

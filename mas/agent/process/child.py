@@ -1,0 +1,201 @@
+"""The side of the instance's own process: read what it is to be, live, and report."""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from mas.agent.agent import Agent
+from mas.agent.life import Life
+from mas.agent.process.lifeline import depend_on
+from mas.agent.process.words import (
+    Crashed,
+    Lines,
+    Order,
+    Quiet,
+    Ready,
+    Report,
+    Spec,
+    encode,
+    read_order,
+    read_spec,
+)
+from mas.agent.pulse import Pulse
+from mas.agent.services import Services
+from mas.agent.watchdog import Watchdog
+from mas.bus import SCRIPTS
+from mas.clock import SYSTEM
+from mas.keys import Keys
+from mas.redis import open_redis, open_subscriber
+from mas.settings import AgentSettings, resolve_class
+from mas.trust import Credential
+
+_READ = 65_536
+
+
+def main(owner: int, lifeline: int, reports: int) -> int:
+    """Live one life; return the process's exit status.
+
+    :param owner: process id of who started this
+    :param lifeline: the descriptor that closes when the owner dies
+    :param reports: the descriptor to report on
+    """
+    depend_on(owner, lifeline)
+    os.set_inheritable(reports, False)
+    # Ctrl-C is for the owner, which stops its children in its own order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders = _take_over_stdin()
+    child = _Child(orders, reports)
+    try:
+        spec = child.read_spec()
+        if spec is None:
+            return 0
+        _set_up_log(spec)
+        anyio.run(child.live, spec, backend=spec.backend)
+    except (Exception, SystemExit) as error:
+        # The border of this process: whatever ended the life is told to the owner, which judges it.
+        child.report(_crash(_alone(error)))
+        return 1
+    return 0
+
+
+class _Child:
+    """One life, the orders it gets and the reports it makes.
+
+    :param orders: the descriptor that orders come from; its end means that nobody wants the life any more
+    """
+
+    def __init__(self, orders: int, reports: int) -> None:
+        self._orders, self._reports = orders, reports
+        self._lines = Lines()
+        self._early: list[bytes] = []
+
+    def read_spec(self) -> Spec | None:
+        """Wait for the first line; None if there is none."""
+        while data := os.read(self._orders, _READ):
+            if lines := self._lines.take(data):
+                self._early = lines[1:]
+                return read_spec(lines[0])
+        return None
+
+    def report(self, report: Report) -> None:
+        """Tell the owner; one that is gone is told nothing."""
+        data = encode(report) + b"\n"
+        try:
+            while data:
+                data = data[os.write(self._reports, data) :]
+        except OSError:
+            return
+
+    async def live(self, spec: Spec) -> None:
+        """Run the instance until its agent was stopped, or is wanted no more."""
+        links: dict[str, Any] = {
+            "response_timeout": spec.response_timeout,
+            "connect_timeout": spec.connect_timeout,
+        }
+        held = Credential(spec.agent_id, spec.instance_id, spec.token, spec.seal_key)
+        async with (
+            open_redis(spec.redis_url, name=f"mas:{spec.agent_id}", scripts=SCRIPTS, **links) as redis,
+            open_subscriber(spec.redis_url, name=f"mas:{spec.agent_id}:rings", **links) as subscriber,
+            anyio.create_task_group() as tasks,
+        ):
+            pulse = Pulse(SYSTEM)
+            await tasks.start(pulse.run)
+            if spec.loop_alarm:
+                await tasks.start(Watchdog(spec.loop_alarm).run)
+            keys = Keys(spec.namespace)
+            services = Services(redis, subscriber, keys, pulse, spec.delivery, SYSTEM, keys.ingress)
+            make = partial(_class_of(spec), spec.agent_id, **spec.init_kwargs)
+            life = Life(make, lambda: held, services, concurrency=spec.concurrency)
+            tasks.start_soon(self._obey, life, held, tasks.cancel_scope)
+            await life.run(task_status=_Readiness(self))
+            tasks.cancel_scope.cancel()
+
+    async def _obey(self, life: Life, held: Credential, scope: anyio.CancelScope) -> None:
+        """Do what the owner wants; it wants nothing any more when it closes the pipe."""
+        os.set_blocking(self._orders, False)
+        async with anyio.create_task_group() as tasks:
+            lines = self._early
+            while True:
+                for line in lines:
+                    self._do(read_order(line), life, held, tasks)
+                await anyio.wait_readable(self._orders)
+                data = os.read(self._orders, _READ)
+                if not data:
+                    scope.cancel()
+                    return
+                lines = self._lines.take(data)
+
+    def _do(self, order: Order, life: Life, held: Credential, tasks: TaskGroup) -> None:
+        match order.do:
+            case "stop":
+                life.stop()
+            case "pause":
+                life.pause()
+            case "resume":
+                life.resume()
+            case "renew":
+                held.replace(Credential(held.agent_id, held.instance_id, order.token, held.seal_key))
+            case "quiet":
+                tasks.start_soon(self._tell_quiet, life)
+
+    async def _tell_quiet(self, life: Life) -> None:
+        await life.quiet()
+        self.report(Quiet())
+
+
+class _Readiness(TaskStatus[None]):
+    """Says so to the owner when the life is ready."""
+
+    def __init__(self, child: _Child) -> None:
+        self._child = child
+
+    def started(self, value: None = None) -> None:
+        """Report."""
+        del value
+        self._child.report(Ready())
+
+
+def _take_over_stdin() -> int:
+    """Return what orders come from; the agent's own code finds an empty stdin."""
+    orders = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return orders
+
+
+def _set_up_log(spec: Spec) -> None:
+    if spec.log_setup:
+        module, _, function = spec.log_setup.partition(":")
+        getattr(importlib.import_module(module), function)(spec.log_level)
+    else:
+        logging.basicConfig(
+            level=spec.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        )
+
+
+def _class_of(spec: Spec) -> type[Agent[Any]]:
+    sys.path[:] = [*spec.path, *(place for place in sys.path if place not in spec.path)]
+    named = AgentSettings(agent_id=spec.agent_id, class_path=spec.class_path)
+    return resolve_class(named, search=Path(spec.base), base=Agent)
+
+
+def _alone(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _crash(error: BaseException) -> Crashed:
+    return Crashed(
+        f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error, chain=True)).rstrip()
+    )

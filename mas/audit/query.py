@@ -1,0 +1,101 @@
+"""Which records match; ranges whose seals rule them out are never read."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import msgspec
+
+from mas.audit.entry import Raw, order, record_of
+from mas.audit.seal import ANY, RangeSeal
+from mas.audit.source import Chunk
+from mas.audit.trails import Trail
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What to look for; what is left empty matches everything."""
+
+    trail: Trail | None = None
+    sender: str = ""
+    """Of an event: who wrote it."""
+    target: str = ""
+    """Of an event: what it is about."""
+    decision: str = ""
+    """Or a kind of event."""
+    violation: str = ""
+    """A class of what data loss prevention found."""
+    correlation: str = ""
+    """A correlation id, or a message's own."""
+    since: float = 0.0
+    """Seconds since the epoch, included."""
+    until: float = float("inf")
+    """Seconds since the epoch, excluded."""
+
+    def wants(self, seal: RangeSeal) -> bool:
+        """Say whether a range may hold a match."""
+        return (
+            self.trail in {None, seal.trail}
+            and order(seal.last)[0] / 1000 >= self.since
+            and order(seal.first)[0] / 1000 < self.until
+            and all(
+                not name or names == ANY or name in names
+                for name, names in (
+                    (self.sender, seal.senders),
+                    (self.target, seal.targets),
+                    (self.decision, seal.decisions),
+                    (self.violation, seal.classes),
+                )
+            )
+        )
+
+    def matches(self, found: "Found") -> bool:
+        """Say whether a record is one."""
+        record = found.record
+        return (
+            self.trail in {None, found.trail}
+            and self.since <= found.seconds < self.until
+            and self.sender in {"", record.get("sender", record.get("gateway"))}
+            and self.target in {"", record.get("target", record.get("subject"))}
+            and self.decision in {"", record.get("decision", record.get("event"))}
+            and (not self.violation or self.violation in record.get("violations", ()))
+            and self.correlation in {"", record.get("correlation_id"), record.get("message_id")}
+        )
+
+    def __str__(self) -> str:
+        said = msgspec.to_builtins(self)
+        return " ".join(f"{name}={value}" for name, value in said.items()) or "everything"
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A record with its place."""
+
+    trail: Trail
+    id: str
+    record: dict[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        """When it was written, since the epoch, by Redis' clock."""
+        return order(self.id)[0] / 1000
+
+
+async def select(chunks: AsyncIterator[Chunk], wanted: Filter) -> AsyncIterator[Found]:
+    """Yield the records that match, trail by trail in the order of the seals."""
+    async for trail, entries in chunks:
+        if trail is not None:
+            for found in opened(trail, entries):
+                if wanted.matches(found):
+                    yield found
+
+
+def opened(trail: Trail, entries: Iterable[Raw]) -> Iterable[Found]:
+    """Return entries as records; what is none is passed over: verification names it."""
+    for entry in entries:
+        body = record_of(entry)
+        try:
+            record = _decode(body or b"")
+        except msgspec.DecodeError:
+            continue
+        yield Found(trail, entry[0].decode(), record)
+
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -1,0 +1,54 @@
+"""Do what a command says, to one child or to all below a supervisor."""
+
+from collections.abc import Awaitable, Callable
+
+from mas.errors import SupervisionError, UnknownChild
+from mas.steering.words import Do
+from mas.supervision import Kind, Snapshot, State, Supervisor
+
+Quiet = Callable[[str], Awaitable[None]]
+"""Given a child's path, returns once nothing is under way there."""
+
+
+async def carry_out(root: Supervisor, do: Do, path: str, quiet: Quiet) -> None:
+    """Do it, and return when it is done.
+
+    :raises UnknownChild: if there is no such child
+    :raises SupervisionError: if it could not be done
+    """
+    node = root.tree().find(path)
+    if node is None or not path:
+        raise UnknownChild(path, root.name)
+    match do:
+        case Do.RESTART:
+            await root.restart(path, by_strategy=True)
+        case Do.START:
+            await root.start(path)
+        case Do.STOP:
+            await root.stop(path)
+        case Do.PAUSE:
+            for worker in _workers(node, State.RUNNING, State.PAUSED):
+                await root.pause(worker)
+        case Do.RESUME:
+            for worker in _workers(node, State.PAUSED):
+                await root.resume(worker)
+        case Do.DRAIN:
+            workers = _workers(node, State.RUNNING, State.PAUSED)
+            for worker in workers:
+                await root.pause(worker)
+            for worker in workers:
+                await quiet(worker)
+
+
+def _workers(node: Snapshot, *states: State) -> list[str]:
+    """Return the paths of the workers below, itself included, that are in one of the states.
+
+    :raises SupervisionError: if none is
+    """
+    workers = [each for each in node.walk() if each.kind is Kind.WORKER]
+    found = [each.path for each in workers if each.state in states]
+    if not found:
+        wanted = " or ".join(states)
+        now = f"it is {node.state}" if len(workers) == 1 else "no agent below it is"
+        raise SupervisionError(node.path, f"is not {wanted}: {now}")
+    return found

@@ -1,0 +1,212 @@
+"""`mas ps` and `mas agents ...` from a second terminal, on a tree declared in YAML."""
+
+import json
+import signal
+
+import pytest
+import redis
+
+from mas.cli.ps import duration
+from mas.keys import Keys
+from tests.cli.process import mas, started, write
+from tests.redis.waiting import lives, until
+
+CODE = """
+import os, re, time, anyio
+from mas import Agent
+
+class Worker(Agent):
+    async def on_start(self):
+        print(f"{self.id} up in {os.getpid()}", flush=True)
+
+    @Agent.on("hang")
+    async def hang(self, message, _):
+        print(f"{self.id} hangs", flush=True)
+        re.match("(a+)+$", "a" * 100 + "b")
+
+class Boss(Agent):
+    async def on_start(self):
+        await self.send("alone", "hang")
+"""
+
+AGENTS = """
+permissions: [{type: allow, from: boss, to: alone}]
+agents:
+  - {agent_id: a, class_path: "people:Worker"}
+  - {agent_id: b, class_path: "people:Worker"}
+  - {agent_id: c, class_path: "people:Worker", instances: 2}
+  - {agent_id: alone, class_path: "people:Worker", process: true}
+  - {agent_id: quiet, class_path: "people:Worker", process: true}
+supervisors:
+  - {name: front, strategy: rest_for_one, children: [a, b, back]}
+  - {name: back, children: [c]}
+"""
+BOSS = """
+  - {agent_id: boss, class_path: "people:Boss"}
+supervisors:"""
+
+
+def trees(directory):
+    shown = mas("ps", "--json", cwd=directory)
+    assert shown.returncode == 0, shown.stderr
+    return json.loads(shown.stdout)
+
+
+def nodes(directory):
+    (runner,) = trees(directory)
+
+    def walk(node):
+        yield node
+        for child in node.get("children", ()):
+            yield from walk(child)
+
+    return {node["path"]: node for node in walk(runner["tree"])}
+
+
+def counts(directory):
+    return {path: node["restarts"] for path, node in nodes(directory).items() if node.get("restarts")}
+
+
+def embedded(directory):
+    return redis.Redis(unix_socket_path=str(directory / ".mas/redis.sock"), protocol=2)
+
+
+def security_events(directory):
+    with embedded(directory) as client:
+        records = [json.loads(fields[b"record"]) for _, fields in client.xrange(Keys().audit_security)]
+    return [record for record in records if record["event"] == "CONTROL"]
+
+
+def test_the_declared_tree_is_shown_as_a_tree(tmp_path):
+    with started("run", cwd=write(tmp_path, code=CODE, agents=AGENTS)) as run:
+        run.ready()
+        shown = mas("ps", cwd=tmp_path)
+        assert shown.returncode == 0
+        lines = shown.stdout.splitlines()
+        assert f"pid {run.process.pid}  agents, gateway, service" in lines[0]
+        drawn = [line[: lines[1].index("STATE")].rstrip() for line in lines]
+        tree = drawn[drawn.index("└── agents") :]
+        assert tree == [
+            "└── agents",
+            "    ├── front",
+            "    │   ├── a",
+            "    │   ├── b",
+            "    │   └── back",
+            "    │       ├── c-1",
+            "    │       └── c-2",
+            "    ├── alone",
+            "    └── quiet",
+        ]
+        assert all("running" in line for line in lines[2:])
+        (alone,) = [line for line in lines if "alone" in line]
+        assert f" {nodes(tmp_path)['agents/alone']['pid']}" in alone
+        assert run.stop() == 0
+
+
+def test_a_restart_under_rest_for_one_restarts_it_and_those_after_it_in_order(tmp_path):
+    with started("run", cwd=write(tmp_path, code=CODE, agents=AGENTS)) as run:
+        run.ready()
+        run.out.expect(" up in ", times=6)
+        done = mas("agents", "restart", "b", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("agents/front/b on ")
+        assert done.stdout.endswith(": running\n")
+        run.out.expect("c up", times=4)
+        assert [line.split()[0] for line in run.out.lines[6:]] == ["b", "c", "c"]
+        assert counts(tmp_path) == {"agents/front/b": 1, "agents/front/back": 1}
+        (event,) = security_events(tmp_path)
+        assert event["event"] == "CONTROL"
+        assert event["subject"] == "agents/front/b"
+        assert event["detail"] == "restart: done"
+        assert "@" in event["actor"]
+        assert run.stop() == 0
+
+
+def test_each_word_does_what_it_says(tmp_path):
+    def state(path):
+        return nodes(tmp_path)[path]["state"]
+
+    def say(*words):
+        done = mas("agents", *words, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout
+
+    with started("run", cwd=write(tmp_path, code=CODE, agents=AGENTS)) as run:
+        run.ready()
+        say("pause", "c")
+        assert (state("agents/front/back/c-1"), state("agents/front/back/c-2")) == ("paused", "paused")
+        say("resume", "c-2")
+        assert (state("agents/front/back/c-1"), state("agents/front/back/c-2")) == ("paused", "running")
+        say("resume", "back")
+        assert state("agents/front/back/c-1") == "running"
+        assert "paused" in say("drain", "quiet")
+        say("resume", "agents/quiet")
+        say("stop", "front/a")
+        assert state("agents/front/a") == "stopped"
+        say("start", "a")
+        assert state("agents/front/a") == "running"
+        say("stop", "front")
+        assert state("agents/front") == "stopped"
+        say("start", "front")
+        assert state("agents/front/back/c-2") == "running"
+        assert run.stop() == 0
+
+
+def test_what_cannot_be_done_is_told_with_exit_code_1(tmp_path):
+    with started("run", cwd=write(tmp_path, code=CODE, agents=AGENTS)) as run:
+        run.ready()
+        for words, problem in [
+            (("restart", "quite"), "quite is not a child of anything that runs; did you mean quiet?"),
+            (("restart", "gateway"), "gateway is not a child of anything that runs"),
+            (("restart", "a", "--runner", "nobody"), "a is not a child of runner nobody"),
+            (("resume", "a"), "agents/front/a is not paused: it is running"),
+        ]:
+            done = mas("agents", *words, cwd=tmp_path)
+            assert done.returncode == 1
+            assert done.stdout == ""
+            assert f"error: {problem}" in done.stderr
+        assert run.stop() == 0
+
+
+def test_where_nothing_runs_that_is_told(tmp_path, redis_url):
+    directory = write(tmp_path, code=CODE, agents=f"service_redis_url: {redis_url}\n{AGENTS}")
+    secret = {"MAS_SECRET": "a secret of sixteen bytes and more"}
+    shown = mas("ps", cwd=directory, **secret)
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, "", "nothing runs\n")
+    assert json.loads(mas("ps", "--json", cwd=directory, **secret).stdout) == []
+    assert mas("agents", "stop", "a", cwd=directory, **secret).returncode == 1
+
+
+def test_without_the_secret_nothing_is_shown_and_none_is_made(tmp_path, redis_url):
+    directory = write(tmp_path, code=CODE, agents=f"service_redis_url: {redis_url}\n{AGENTS}")
+    shown = mas("ps", cwd=directory)
+    assert shown.returncode == 78
+    assert "the deployment's secret is not here" in shown.stderr
+    assert not (tmp_path / ".mas").exists()
+
+
+def test_without_a_server_it_is_redis_that_is_missing(tmp_path):
+    directory = write(tmp_path, code=CODE, agents=f"gateway: {{redis: {{connect_timeout: 0.3}}}}\n{AGENTS}")
+    shown = mas("ps", cwd=directory, MAS_SECRET="a secret of sixteen bytes and more")
+    assert shown.returncode == 69
+
+
+async def test_a_supervisor_that_is_killed_leaves_no_agent_process_behind(tmp_path, anyio_backend):
+    directory = write(tmp_path, code=CODE, agents=AGENTS.replace("\nsupervisors:", BOSS))
+    with started("run", "--backend", anyio_backend, cwd=directory) as run:
+        run.ready()
+        # Its handler holds the interpreter: no thread of its process can run.
+        run.out.expect("alone hangs")
+        pids = [nodes(directory)[f"agents/{name}"]["pid"] for name in ("alone", "quiet")]
+        assert all(map(lives, pids))
+        run.signal(signal.SIGKILL)
+        run.ended()
+        await until(lambda: not any(map(lives, pids)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0s"), (59, "59s"), (61, "1m 1s"), (7261, "2h 1m"), (90_000, "1d 1h")],
+)
+def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
+    assert duration(seconds) == text

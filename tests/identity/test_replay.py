@@ -1,0 +1,151 @@
+"""Each submission is decided once: however often, wherever and however late it is repeated."""
+
+import random
+import time
+from contextlib import AsyncExitStack
+
+import msgspec
+
+from mas.bus import Entry
+from mas.directory import AgentRecord, Mirror, Policy, Rule
+from mas.gateway.pipeline import decide
+from mas.gateway.snapshot import Snapshot
+from mas.gateway.submission import Submission
+from mas.gateway.verdict import ALLOWED
+from mas.ids import AgentId, InstanceId
+from mas.keys import GATEWAY_GROUP
+from mas.registry import Lives, enrol
+from mas.settings import GatewaySettings
+from tests.identity.conftest import Pen
+from tests.identity.waiting import until
+from tests.world import KEYRING, KEYS, asking, audit
+
+A, B, ONE = AgentId("a"), AgentId("b"), InstanceId("one")
+MAY = [{"type": "allow", "from": "a", "to": "b"}]
+GATEWAY = frozenset({"gateway"})
+
+
+async def joined(redis, agent=A, instance=ONE):
+    """Enrol an instance that nobody runs, and return its credential."""
+    lives = Lives(6000, 6000)
+    return (
+        await enrol(redis, KEYS, KEYRING, AgentRecord(agent), instance, now=time.time(), lives=lives)
+    ).credential
+
+
+def put(client, entries):
+    """Append submissions to the ingress stream, in few packets."""
+    for at in range(0, len(entries), 500):
+        pipe = client.pipeline(transaction=False)
+        for fields in entries[at : at + 500]:
+            pipe.xadd(KEYS.ingress, fields)
+        pipe.execute()
+
+
+def delivered(client):
+    """Return the message ids on b's stream."""
+    return [
+        msgspec.json.decode(fields[b"envelope"])["message_id"] for _, fields in client.xrange(KEYS.stream(B))
+    ]
+
+
+async def test_a_thousand_messages_four_times_over_four_gateways_arrive_once_each(redis_url, redis, running):
+    pen = Pen(await joined(redis))
+    await joined(redis, B)
+    entries = [pen.fields("b", data=n, at=time.time()) for n in range(1_000)]
+    copies = entries * 4
+    random.Random(4).shuffle(copies)
+    with asking(redis_url) as client:
+        async with AsyncExitStack() as stack:
+            for _ in range(4):
+                await stack.enter_async_context(running(parts=GATEWAY, permissions=MAY))
+            put(client, copies)
+            await until(lambda: client.xlen(KEYS.audit_messages) >= 4_000, within=60)
+        ids = delivered(client)
+        assert len(ids) == 1_000
+        assert len(set(ids)) == 1_000
+        decisions = [record["decision"] for record in audit(client)]
+        assert (decisions.count("ALLOWED"), decisions.count("REPLAYED")) == (1_000, 3_000)
+        assert not client.xlen(KEYS.ingress)
+        assert len({record["gateway"] for record in audit(client)}) > 1
+
+
+async def test_a_batch_that_a_stopped_gateway_held_is_no_replay_however_far_its_sender_went_on(
+    redis_url, redis, running
+):
+    pen = Pen(await joined(redis))
+    await joined(redis, B)
+    with asking(redis_url) as client:
+        put(client, [pen.fields("b", data=n, at=time.time()) for n in range(64)])
+        client.xgroup_create(KEYS.ingress, GATEWAY_GROUP, "0")
+        client.xreadgroup(GATEWAY_GROUP, "stopped", {KEYS.ingress: ">"}, count=64)
+        client.sadd(KEYS.gateways, "stopped")
+        client.set(KEYS.gateway_lease("stopped"), "it", px=3_000)
+        async with running(parts=GATEWAY, permissions=MAY):
+            put(client, [pen.fields("b", data=n, at=time.time()) for n in range(16_000)])
+            await until(lambda: client.xlen(KEYS.stream(B)) >= 16_000, within=60)
+            held = client.xpending_range(KEYS.ingress, GATEWAY_GROUP, "-", "+", 100, consumername="stopped")
+            assert len(held) in {0, 64}
+            await until(lambda: client.xlen(KEYS.stream(B)) == 16_064, within=60)
+        ids = delivered(client)
+        assert len(set(ids)) == 16_064
+        assert {record["decision"] for record in audit(client)} == {"ALLOWED"}
+
+
+async def test_a_replay_to_another_stream_or_under_another_instance_is_refused(redis_url, redis, running):
+    one = Pen(await joined(redis))
+    await joined(redis, instance=InstanceId("two"))
+    await joined(redis, B)
+    entry = one.fields("b", at=time.time())
+    with asking(redis_url) as client:
+        async with running(parts=GATEWAY, permissions=MAY):
+            put(client, [entry, entry | {"instance": "two"}, entry | {"agent": "b"}])
+            client.xadd(KEYS.ingress_of(B), entry)
+            await until(lambda: client.xlen(KEYS.audit_messages) >= 3)
+        assert len(delivered(client)) == 1
+        assert sorted(record["decision"] for record in audit(client)) == [
+            "ALLOWED",
+            "AUTH_FAILED",
+            "AUTH_FAILED",
+        ]
+
+
+async def test_no_byte_of_a_submission_can_be_flipped(redis):
+    dice = random.Random(200)
+    pen = Pen(await joined(redis))
+    await joined(redis, B)
+    alarms = []
+    mirror = Mirror(redis, KEYS, KEYRING, alarm=alarms.append)
+    await mirror.load()
+    await mirror.learn_senders([(A, ONE)])
+    now = time.time()
+    snapshot = Snapshot(mirror, GatewaySettings(), KEYRING, KEYS, now)
+    mirror.policy = everything()
+    tried = 0
+    for n in range(200):
+        fields = pen.fields("b", f"kind.{n}", {"n": n, "text": "x" * dice.randrange(40)}, at=now)
+        as_bytes = {
+            name.encode(): value if isinstance(value, bytes) else str(value).encode()
+            for name, value in fields.items()
+        }
+        assert verdict(as_bytes, snapshot, now) is ALLOWED
+        for name, value in as_bytes.items():
+            for at in range(len(value)):
+                flipped = bytearray(value)
+                flipped[at] ^= 1 << dice.randrange(8)
+                tried += 1
+                assert verdict(as_bytes | {name: bytes(flipped)}, snapshot, now) is not ALLOWED
+    assert tried > 60_000
+    assert not alarms
+
+
+def everything():
+    """Return a policy that allows all, so that nothing but the proof can refuse."""
+    return Policy([Rule("allow", "*", "*")])
+
+
+def verdict(fields, snapshot, now):
+    """Ask the stages about one entry."""
+    flat = [part for pair in fields.items() for part in pair]
+    entry = Entry(KEYS.ingress.encode(), b"%d-0" % int(now * 1000), flat)
+    return decide(Submission(entry), snapshot)
