@@ -8,6 +8,7 @@ print.
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -15,8 +16,12 @@ import attrs
 import pytest
 import yaml
 
+from mas import system
 from mas.cli import exits
 from mas.decision import Decision
+from mas.gateway.stages import ORDER
+from mas.ids import AgentId, InstanceId, MessageId
+from mas.keys import Keys
 from mas.settings import GatewaySettings, load
 from mas.settings.fields import keys_of
 from mas.settings.variables import RESERVED, variables
@@ -147,6 +152,43 @@ def test_every_key_of_gateway_yaml_is_listed_with_its_default():
         for key, default, *_ in rows("GATEWAY.md", "gateway.yaml")
     ]
     assert listed == list(leaves(GatewaySettings()))
+
+
+def test_every_stage_is_explained_in_order():
+    listed = [row[0].strip("`") for row in rows("GATEWAY.md", "Stages")]
+    assert listed == [*(stage.__name__ for stage in ORDER), "the commit"]
+
+
+def test_every_key_in_redis_is_explained():
+    """Spell every key with words in place of ids, and look for it as the page spells them."""
+    keys, agent, instance = Keys(), AgentId("{id}"), InstanceId("{instance}")
+    fixed = [getattr(keys, name) for name in Keys.__slots__ if name not in {"namespace", "prefix"}]
+    made = [
+        keys.ingress_of(agent),
+        keys.gateway_lease("{name}"),
+        keys.stream(agent),
+        keys.instance_stream(agent, instance),
+        keys.agent(agent),
+        keys.instances(agent),
+        keys.heartbeat(agent, instance),
+        keys.token_hash(agent, instance),
+        keys.state(agent),
+        keys.capability("{name}"),
+        keys.rate_limit(agent),
+        keys.replay(agent, instance, 0).replace(":0", ":{n}"),
+        keys.answered(agent, instance, 0).replace(":0", ":{n}"),
+        keys.circuit(agent),
+        keys.chain(MessageId("{message id}")),
+        keys.ring(agent),
+    ]
+    listed = [key for row in rows("GATEWAY.md", "Keys in Redis") for key in re.findall(r"`([^`]+)`", row[0])]
+    assert sorted(listed) == sorted(fixed + made)
+
+
+def test_the_tree_is_the_one_that_system_draws():
+    (tree,) = [b.text for b in blocks("ARCHITECTURE.md") if b.section == "Supervision"]
+    assert system.__doc__ is not None
+    assert textwrap.indent(tree, "    ") in system.__doc__
 
 
 def test_every_decision_is_explained():

@@ -176,7 +176,7 @@ class Inbox:
     async def _wait(self) -> None:
         while not (
             self._rung
-            or (self._more and len(self._queue) <= self._window.size // 2 and not self._paused)
+            or (self._more and self._runs_dry() and not self._paused)
             or (self._reclaim_due and not self._paused)
             or self._care_due
             or self._attempts.report_due
@@ -184,6 +184,12 @@ class Inbox:
         ):
             self._wake = anyio.Event()
             await self._wake.wait()
+
+    def _runs_dry(self) -> bool:
+        """Say whether another read is worth its round trip: somebody is free, or half the window is."""
+        if not self._queue and self._working < self._concurrency:
+            return True
+        return len(self._queue) + self._working <= self._window.size // 2
 
     async def _read(self) -> None:
         self._rung = False
@@ -194,7 +200,7 @@ class Inbox:
             if taken:
                 self._attempts.lapsed(taken)
                 self._backlog_after = b"-"
-        room = 0 if self._paused else max(0, self._window.size - len(self._queue))
+        room = 0 if self._paused else max(0, self._window.size - len(self._queue) - self._working)
         if room > 0 and self._backlog_after is not None:
             await self._read_backlog(room)
             room = 0
@@ -204,8 +210,8 @@ class Inbox:
         read = await self._redis.call(
             "XREADGROUP", "GROUP", AGENT_GROUP, self._me, "COUNT", room or MOST, "STREAMS", *streams
         )
-        # No mail at all says that nothing waits beyond this read either.
-        self._more = self._more and room == 0
+        # Where the shared stream was not read, it may hold what was just rung for.
+        self._more = room == 0
         for stream, entries in read or ():
             if stream == self._own.encode():
                 self._take_answers(entries)

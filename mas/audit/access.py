@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 
 from mas.audit import chain
+from mas.audit.archive import archived_to
 from mas.audit.author import Author, signer_after
 from mas.audit.entry import Raw, order
 from mas.audit.events import EventKind, Events
@@ -181,9 +182,11 @@ def verify_file(
 ) -> Report:
     """Verify an archive or an export, offline: no Redis, no secret.
 
+    An archive must end with the seal that its name says, an export with the newest one known outside.
+
     :raises ConfigurationError: if the file cannot be read
     """
-    verifier = verifier_for(public, outside, whole=False)
+    verifier = verifier_for(public, outside, whole=False, ends_at=archived_to(path))
     for chunk in read_file(path):
         feed(verifier, chunk)
         progress(verifier.done)
@@ -194,7 +197,7 @@ def verifier_for(public: PublicKeys, outside: Iterable[Raw], **how: Any) -> Veri
     """Return a verifier; of the seals from outside, those count that a believed key signed."""
     copies: dict[int, str] = {}
     links = [link for entry in outside if (link := sealed_of(entry))]
-    for signed, seal in sorted(links, key=lambda link: link.seal.sequence):
+    for signed, seal in links:
         if public.verify(seal.key, signed.body, signed.signature):
             copies[seal.sequence] = signed.digest
     return Verifier(public, outside=copies, **how)

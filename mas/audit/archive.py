@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from mas.redis import Redis
 
 AT_ONCE = 100
 """Seals that go into one archive at most."""
+_NAME = re.compile(r"audit-\d{10,}-(\d{10,})\.jsonl(?:\.gz)?").fullmatch
 _LARGEST = 50_000
 """Records that go into one archive at most, unless a single seal covers more."""
 
@@ -78,6 +80,12 @@ def name_of(portion: Portion) -> str:
     """Return the name of a portion's archive: the numbers of its first and last seal."""
     first = next(link for entry in portion.seals if (link := sealed_of(entry)))
     return f"audit-{first.seal.sequence:010d}-{portion.upto.seal.sequence:010d}.jsonl.gz"
+
+
+def archived_to(path: Path) -> int | None:
+    """Return the number of the last seal in an archive, as its name says; None if it is no archive."""
+    named = _NAME(path.name)
+    return int(named[1]) if named else None
 
 
 async def keep(content: bytes, path: Path) -> str:

@@ -82,8 +82,8 @@ class Continuity:
         if not lost:
             return ""
         first, last = lost[0][0], lost[-1][1]
-        numbers = f"number {first}" if first == last else f"numbers {first} to {last}"
-        return f"before it, {numbers} of run {head.run} are gone"
+        numbers = f"number {first} is" if first == last else f"numbers {first} to {last} are"
+        return f"before it, {numbers} gone from run {head.run}"
 
 
 def _without(ranges: Ranges, taken: Iterable[tuple[int, int]]) -> Ranges:

@@ -139,8 +139,8 @@ def read_ranges(text: str) -> Iterator[tuple[int, int]]:
     :raises ValueError: if it did not write that
     """
     for part in text.split(",") if text else ():
-        first, _, last = part.partition("-")
-        yield int(first), int(last or first)
+        first, dash, last = part.partition("-")
+        yield int(first), int(last if dash else first)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -35,6 +35,7 @@ class Verifier:
     :param outside: digests of seals by number, from outside Redis
     :param macs: each trail's key, by which unsealed records are checked; without, only their numbers are
     :param whole: the chain must begin at its first link, or where a trim says that it does
+    :param ends_at: the seal that must be the last one; None: the newest one known from outside
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Verifier:
         outside: Mapping[int, str] | None = None,
         macs: Mapping[Trail, bytes] | None = None,
         whole: bool = True,
+        ends_at: int | None = None,
     ) -> None:
         self._keys, self._outside, self._macs, self._whole = keys, dict(outside or {}), macs or {}, whole
+        self._ends_at = ends_at
         self._pending: dict[Trail, list[Raw]] = {trail: [] for trail in Trail}
         self._last: Sealed | None = None
         self._first: AnySeal | None = None
@@ -168,14 +171,14 @@ class Verifier:
                 self._flaw(after, "the trail begins after this entry, and no trim says so", trail)
 
     def _check_end(self) -> None:
+        last = self._report.last_seal
+        beginning = f"seal {last}" if last else "the beginning"
         newest = max(self._outside, default=0)
-        if newest > self._report.last_seal:
-            last = self._report.last_seal
-            beginning = f"seal {last}" if last else "the beginning"
-            self._flaw(
-                beginning,
-                f"the chain ends here; outside redis there is seal {newest}: cut off or rolled back",
-            )
+        if self._ends_at is not None and last != self._ends_at:
+            self._flaw(beginning, f"the chain ends here, and not with seal {self._ends_at}")
+        elif self._ends_at is None and newest > last:
+            problem = f"the chain ends here; outside redis there is seal {newest}: cut off or rolled back"
+            self._flaw(beginning, problem)
 
     def _check_unsealed(self, trail: Trail, entries: list[Raw], continuity: Continuity) -> None:
         self._report.unsealed += len(entries)

@@ -6,6 +6,7 @@
     ps         what runs, as trees
     agents     steer what runs; deployment is how both reach it
     demo       three agents, a refusal and a crash, in a few seconds
+    audit      the trail, read and proved
     complaint  what went wrong, in one message and one exit code
     logs       one event, one line
 

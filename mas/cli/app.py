@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mas.cli.audit import audit
 from mas.cli.dlp import dlp
 from mas.cli.policy import policy
 
@@ -120,7 +121,7 @@ def check(config: Path | None, *, as_json: bool, verbose: bool, debug: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="Print the trees as JSON.")
 @_debug
 def ps(config: Path | None, *, as_json: bool, debug: bool) -> None:
-    """Show what runs, on every machine that shares the Redis: each runner's supervision tree."""
+    """Show the supervision trees of all runners that share the Redis."""
     from mas.cli import logs
     from mas.cli.complaint import told
     from mas.cli.ps import show_runners
@@ -132,7 +133,110 @@ def ps(config: Path | None, *, as_json: bool, debug: bool) -> None:
 
 @app.group()
 def agents() -> None:
-    """Steer running agents, wherever they run; each command is audited."""
+    """Steer agents, and say who may run; each command is audited."""
+
+
+def _who(command: Command) -> Command:
+    return click.argument("who", metavar="ID[:INSTANCE]")(command)
+
+
+def _json(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+@agents.command("list")
+@_config
+@_json
+@_debug
+def list_agents(config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """Show who is enrolled, who lives, and who was revoked."""
+    from mas.cli import identity, logs
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else "warning")
+        identity.show_agents(config, as_json=as_json)
+
+
+@agents.command()
+@_who
+@_config
+@click.option("--reason", default="", help="Kept with the tombstone and in the audit trail.")
+@_debug
+def revoke(who: str, config: Path | None, reason: str, *, debug: bool) -> None:
+    """Shut an agent out, or one instance of it.
+
+    Binds the very next commit, closes the Redis connections of one that runs elsewhere, and holds over
+    restarts until it is lifted.
+    """
+    from mas.cli import identity, logs
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else "warning")
+        identity.revoke_agent(config, who, reason=reason)
+
+
+@agents.command()
+@_who
+@_config
+@_debug
+def lift(who: str, config: Path | None, *, debug: bool) -> None:
+    """Let what was revoked enrol again; its tokens do not come back."""
+    from mas.cli import identity, logs
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else "warning")
+        identity.lift_agent(config, who)
+
+
+@agents.command()
+@click.argument("who", metavar="ID[:INSTANCE]")
+@_config
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The credentials file. Default: ID.INSTANCE.credentials.json here.",
+)
+@click.option(
+    "--redis-url",
+    envvar="MAS_OUTSIDE_REDIS_URL",
+    help="How the agent reaches Redis, where it differs from how this command does; without a user.",
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(0.01, 3650),
+    default=30.0,
+    show_default=True,
+    help="How long the credentials are good; enrolling the same instance again renews them.",
+)
+@click.option("--capability", "capabilities", multiple=True, help="What it offers; may be repeated.")
+@_debug
+def enroll(
+    who: str,
+    config: Path | None,
+    output: Path | None,
+    redis_url: str | None,
+    days: float,
+    capabilities: tuple[str, ...],
+    *,
+    debug: bool,
+) -> None:
+    """Enrol an agent that runs elsewhere, and write its credentials.
+
+    The file opens a Redis user and an ingress stream of its own, and nothing else: hand it to whoever runs
+    the agent, with mas.connect(FILE, ItsClass). An instance is named by you, or at random.
+    """
+    from mas.cli import identity, logs
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else "warning")
+        identity.enrol_agent(
+            config, who, output=output, redis_url=redis_url, days=days, capabilities=capabilities
+        )
 
 
 def _steering(do: str, does: str) -> None:
@@ -193,5 +297,6 @@ def demo(backend: str, *, debug: bool) -> None:
         sys.exit(show_demo(backend=backend))
 
 
+app.add_command(audit)
 app.add_command(dlp)
 app.add_command(policy)

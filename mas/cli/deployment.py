@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import Events
-from mas.directory import SCRIPTS
+from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
 from mas.errors import ConfigurationError
 from mas.keys import Keys
-from mas.redis import EmbeddedServer, Redis, open_redis
+from mas.redis import EmbeddedServer, Redis, Script, open_redis
+from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.settings import Settings, deployment_secret, load
 from mas.settings.deployment import NAME as SECRET_NAME
 from mas.steering import Operator
@@ -20,51 +22,57 @@ from mas.steering.operator import BLOCK
 from mas.trust import Keyring
 
 
-class Reached(NamedTuple):
-    """A deployment within reach."""
+class Deployment(NamedTuple):
+    """What an operator's command works with."""
 
     settings: Settings
-    url: str
     redis: Redis
-    """Opened for reads that block for `BLOCK`; nobody else's."""
     keys: Keys
     keyring: Keyring
-    events: Events
-    """Writes what is done to the trail of security events; flushed at the end."""
     actor: str
-    """Whom the trail is to name."""
+    """Whom the audit trail is to name."""
+    events: Events
+    """The trail of security events: awaited with `write`."""
+    url: str
+    """Where its Redis is, password and all."""
 
 
 @asynccontextmanager
-async def reaching(config: Path | None) -> AsyncGenerator[Reached]:
-    """Reach the deployment that a configuration describes, for the length of a block.
+async def reaching(
+    config: Path | None,
+    *,
+    scripts: tuple[Script, ...] = (*DIRECTORY_SCRIPTS, *REGISTRY_SCRIPTS, *AUDIT_SCRIPTS),
+    blocking: float = 0,
+) -> AsyncGenerator[Deployment]:
+    """Open the Redis of the deployment that a configuration describes, with its secret.
 
     :param config: agents.yaml, or None to search for it
+    :param scripts: what the command calls
+    :param blocking: seconds that its longest read waits
     :raises ConfigurationError: if the configuration cannot be used, or its secret is not here
     :raises RedisUnavailable: if its Redis cannot be reached
     """
     settings = load(config)
-    keyring, keys = Keyring(_secret(settings)), Keys(settings.namespace)
+    keys, keyring = Keys(settings.namespace), Keyring(_secret(settings))
     url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
     timeouts = settings.gateway.redis
     async with open_redis(
         url,
         name="mas:operator",
-        scripts=SCRIPTS,
-        blocking=BLOCK,
+        scripts=scripts,
+        blocking=blocking,
         response_timeout=timeouts.response_timeout,
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
-        events = Events(redis, keys, keyring, f"cli:{socket.gethostname()}")
-        yield Reached(settings, url, redis, keys, keyring, events, _actor())
-        await events.flush()
+        events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
+        yield Deployment(settings, redis, keys, keyring, _actor(), events, url)
 
 
 @asynccontextmanager
 async def operating(config: Path | None) -> AsyncGenerator[Operator]:
-    """Give an operator of the deployment; the parameter and the errors are those of `reaching`."""
-    async with reaching(config) as there:
-        yield Operator(there.redis, there.keys, there.keyring, actor=there.actor)
+    """Give an operator of the deployment that a configuration describes; raises what `reaching` does."""
+    async with reaching(config, scripts=(), blocking=BLOCK) as deployment:
+        yield Operator(deployment.redis, deployment.keys, deployment.keyring, actor=deployment.actor)
 
 
 def _secret(settings: Settings) -> bytes:

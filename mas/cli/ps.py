@@ -29,7 +29,7 @@ def show_runners(config: Path | None, *, as_json: bool) -> None:
 
     :param config: agents.yaml, or None to search for it
     """
-    runners = anyio.run(_runners, config, backend="trio")
+    runners = anyio.run(shown_runners, config, backend="trio")
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(runners), indent=2))
         return
@@ -42,7 +42,8 @@ def show_runners(config: Path | None, *, as_json: bool) -> None:
             click.echo(line)
 
 
-async def _runners(config: Path | None) -> list[Runner]:
+async def shown_runners(config: Path | None) -> list[Runner]:
+    """Return who runs, as the deployment that a configuration describes shows it."""
     async with operating(config) as operator:
         return await operator.runners()
 

@@ -24,7 +24,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _section("secret", [report.secret])
     yield from _section(
         "agents",
-        _columns(
+        columns(
             [
                 agent.agent_id,
                 agent.class_path,
@@ -40,7 +40,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _section("warnings", report.warnings, colour="yellow")
     if report.settings:
         yield from _section(
-            "settings", _columns([each.key, each.value, each.origin] for each in report.settings)
+            "settings", columns([each.key, each.value, each.origin] for each in report.settings)
         )
     yield click.style("the configuration is valid", fg="green", bold=True)
 
@@ -51,7 +51,7 @@ def _section(title: str, lines: Sequence[str], *, colour: str | None = None) -> 
         yield f"{click.style(name, bold=True)}{click.style(printable(line), fg=colour if lines else None)}"
 
 
-def _columns(rows: Iterable[Sequence[str]]) -> list[str]:
+def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     """Return rows of cells as lines in which the cells stand below one another."""
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

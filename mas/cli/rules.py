@@ -124,7 +124,9 @@ async def _publish(config: Path | None) -> tuple[bool, int]:
         keeper = PolicyKeeper(
             there.redis, there.keys, there.keyring, rules, published=note, alarm=there.events.alarm
         )
-        return await keeper.publish(rules), len(set(rules))
+        changed = await keeper.publish(rules)
+        await there.events.flush()
+        return changed, len(set(rules))
 
 
 def _policy(config: Path | None, *, live: bool) -> tuple[Settings, Policy]:

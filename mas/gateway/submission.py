@@ -27,6 +27,7 @@ class Submission:
         "permit",
         "proven",
         "redacted",
+        "rule",
         "sender",
         "sequence",
         "sequence_text",
@@ -44,6 +45,8 @@ class Submission:
         self.message: Message | None = None
         self.sender: Sender | None = None
         self.proven = False
+        self.rule = ""
+        """Which entry of the configuration lets it through, or does not."""
         self.redacted = b""
         """The envelope to deliver instead, where the payload was redacted."""
         self.permit: Permit | None = None

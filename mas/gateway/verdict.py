@@ -14,8 +14,6 @@ class Verdict(NamedTuple):
     stage: str = ""
     retry_after: float | None = None
     """Seconds, where it is known."""
-    rule: str = ""
-    """Which entry of the configuration decided, where one did."""
     violations: Mapping[str, int] | None = None
     """Findings of data loss prevention, by class."""
     tell_target: bool = False

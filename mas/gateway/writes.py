@@ -90,7 +90,7 @@ class Scribe:
                 )
         envelope = submission.redacted or submission.envelope
         delivery = self._delivery(stream, target, instance, submission.entry_id, granted, envelope)
-        record = self.record(submission, verdict._replace(rule=self._rule(message)))
+        record = self.record(submission, verdict)
         writes: tuple[Write, ...] = (delivery, record)
         rings: tuple[Ring, ...] = (Ring(self._keys.ring(target), instance),)
         if meta.confirm:
@@ -247,9 +247,6 @@ class Scribe:
         key = self._keys.replay(submission.agent, submission.instance, submission.sequence)
         return Mark.of(key, submission.sequence)
 
-    def _digest(self, envelope: bytes) -> str:
-        return mac(self._keyring.digest, envelope)[:32]
-
     def record(
         self,
         submission: Submission,
@@ -259,7 +256,6 @@ class Scribe:
     ) -> Write:
         """Record a decision: about the submission's own message, or about another one it reports on."""
         message = about or submission.message
-        meta = message.meta if message else None
         sender: str
         instance: str
         if about is not None:
@@ -268,47 +264,44 @@ class Scribe:
             sender, instance = submission.agent, submission.instance
         else:
             sender, instance = _shown(submission.agent), _shown(submission.instance)
-        envelope = about_envelope or submission.envelope
+        target = kind = message_id = correlation = trace = payload = ""
         counter = self._counter
         self.count = count = counter.take()
         self.decision = verdict.decision
-        payload = ""
-        if self._encrypts and message is not None and verdict.decision not in _UNKEPT:
-            # What data loss prevention took out is kept nowhere.
-            kept = decode(submission.redacted).data if submission.redacted else message.data
-            payload = encrypt(self._keyring.payload, f"{counter.run} {count}", bytes(kept))
+        if message is not None:
+            target, kind, message_id = message.target_id, message.message_type, message.message_id
+            correlation, trace = message.meta.correlation_id or "", message.meta.traceparent or ""
+            if self._encrypts and verdict.decision not in _UNKEPT:
+                # What data loss prevention took out is kept nowhere.
+                kept = decode(submission.redacted).data if submission.redacted else message.data
+                payload = encrypt(self._keyring.payload, f"{counter.run} {count}", bytes(kept))
+        envelope = about_envelope or submission.envelope
+        # By position: with so many fields, their names would cost more than the record's encoding.
         record = AuditRecord(
-            gateway=counter.gateway,
-            run=counter.run,
-            commit=counter.commit,
-            count=count,
-            decision=verdict.decision,
-            sender=sender,
-            instance=instance,
-            ingress=submission.entry_id,
-            target=message.target_id if message else "",
-            type=message.message_type if message else "",
-            message_id=message.message_id if message else "",
-            correlation_id=(meta.correlation_id or "") if meta else "",
-            stage=verdict.stage,
-            rule=verdict.rule,
-            reason=verdict.reason,
-            policy=self._policy.version,
-            violations=dict(verdict.violations) if verdict.violations else _NONE,
-            digest=self._digest(envelope),
-            size=len(envelope),
-            traceparent=(meta.traceparent or "") if meta else "",
-            payload=payload,
-            voids=counter.voids,
+            counter.gateway,
+            counter.run,
+            counter.commit,
+            count,
+            verdict.decision,
+            sender,
+            instance,
+            submission.entry_id,
+            target,
+            kind,
+            message_id,
+            correlation,
+            verdict.stage,
+            submission.rule,
+            verdict.reason,
+            self._policy.version,
+            dict(verdict.violations) if verdict.violations else _NONE,
+            mac(self._keyring.digest, envelope)[:32],
+            len(envelope),
+            trace,
+            payload,
+            counter.voids,
         )
         return Write(self._keys.audit_messages, self._counter.fields(record))
-
-    def _rule(self, message: Message) -> str:
-        """Say which entry of the configuration lets a message through."""
-        if message.meta.is_reply:
-            return "the permit to answer"
-        rule = self._policy.decide(message.sender_id, message.target_id, message.message_type).rule
-        return rule.origin if rule else ""
 
     def _refused_letter(self, submission: Submission, verdict: Verdict) -> Write:
         message = submission.message
@@ -324,7 +317,7 @@ class Scribe:
                 message.target_id if message else "",
                 message.message_type if message else "",
                 message.message_id if message else "",
-                digest=self._digest(submission.envelope),
+                digest=mac(self._keyring.digest, submission.envelope)[:32],
                 envelope=msgspec.Raw((submission.redacted or submission.envelope) if kept else b"null"),
             )
         )

@@ -5,6 +5,7 @@ revocation  an agent is shut out, and let in again; tombstone_keeper and tombsto
 heartbeat   one beat for all instances of a process
 health      finds those that died without leaving
 roster      the instances of one process, together
+listing     all that is known of them, for people
 outsiders   agents that run elsewhere: credentials, redis_rights, and who looks after both
 events      what happens to agents, told on `mas.system`
 reporter    what a supervision tree goes through, told there too, and counted
@@ -15,6 +16,7 @@ from mas.registry.enrolment import ENROL, HEARTBEAT_LIFE, LEAVE, Enrolled, Lives
 from mas.registry.events import Event, Kind, encode_event
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
+from mas.registry.listing import list_agents
 from mas.registry.outsiders import OutsiderKeeper, enrol_outsider, shut_out
 from mas.registry.reporter import Counts, Reporter, Who
 from mas.registry.revocation import BURY, Revocation, lift, revoke
@@ -47,6 +49,7 @@ __all__ = [
     "enrol_outsider",
     "leave",
     "lift",
+    "list_agents",
     "revoke",
     "shut_out",
 ]

@@ -128,7 +128,8 @@ class Lives(NamedTuple):
 Refuses = Callable[[AgentId, InstanceId], Tombstone | None]
 
 
-def _nobody(_: AgentId, __: InstanceId) -> Tombstone | None:
+def nobody(_: AgentId, __: InstanceId) -> Tombstone | None:
+    """Refuse nobody."""
     return None
 
 
@@ -142,7 +143,7 @@ async def enrol(
     now: float,
     lives: Lives,
     previous: str = "",
-    refuses: Refuses = _nobody,
+    refuses: Refuses = nobody,
 ) -> Enrolled:
     """Let an instance join and return what it proves itself with.
 

@@ -23,7 +23,7 @@ from mas.log import logger
 from mas.redis import Redis, Subscriber
 from mas.registry.alarm import Alarm, log_alarm
 from mas.registry.credentials import Credentials, url_of
-from mas.registry.enrolment import Lives, Refuses, enrol
+from mas.registry.enrolment import Lives, Refuses, enrol, nobody
 from mas.registry.redis_rights import rights
 from mas.settings import RedisUrl
 from mas.trust import Keyring
@@ -52,13 +52,15 @@ async def enrol_outsider(
     *,
     now: float,
     lives: Lives,
-    previous: str = "",
-    refuses: Refuses | None = None,
+    refuses: Refuses = nobody,
 ) -> Credentials:
     """Enrol an instance that will run elsewhere, make its Redis user, and return its credentials.
 
+    One that is enrolled already gets new ones; those it had are good until all it submitted under them is
+    decided. Who wants them gone at once revokes them first.
+
     :param url: how it reaches Redis; users and passwords in it are replaced by its own
-    :param previous: its epoch until now, to renew its credentials without losing what it submitted
+    :param refuses: what is known of revocations beside Redis
     :raises EnrolmentRefused: if it was revoked, if a runner has its id, or if Redis lets in anybody
     :raises RedisUnavailable: if Redis does not answer; enrolling again is safe
     """
@@ -66,7 +68,7 @@ async def enrol_outsider(
         raise EnrolmentRefused(
             record.agent_id, "redis' default user has no password: whoever reaches redis may do everything"
         )
-    more = {} if refuses is None else {"refuses": refuses}
+    previous = await _epoch(redis, keys, keyring, record.agent_id, instance, now=now)
     credential, enrolled = await enrol(
         redis,
         keys,
@@ -76,13 +78,28 @@ async def enrol_outsider(
         now=now,
         lives=lives,
         previous=previous,
-        **more,
+        refuses=refuses,
     )
     outsider = Outsider(record.agent_id, enrolled)
     await _let_in(redis, keys, keyring, outsider, now=now)
     user = keys.redis_user(record.agent_id, instance)
     password = keyring.redis_password(record.agent_id, instance, enrolled.epoch)
     return Credentials(credential, url_of(url, user, password), keys.namespace)
+
+
+async def _epoch(
+    redis: Redis, keys: Keys, keyring: Keyring, agent: AgentId, instance: InstanceId, *, now: float
+) -> str:
+    """Return the epoch that an instance submits under until now; empty if it is not enrolled, or no more."""
+    field = instance_field(instance)
+    stored = await redis.call("HGET", keys.agent(agent), field)
+    if stored is None or not await redis.call("EXISTS", keys.token_hash(agent, instance)):
+        return ""
+    try:
+        record = read_instance(keyring.record, keys, agent, instance, stored)
+    except IntegrityError:
+        return ""
+    return record.epoch if now < record.expires_at else ""
 
 
 async def shut_out(redis: Redis, keys: Keys, agent: AgentId, instances: tuple[InstanceId, ...]) -> None:

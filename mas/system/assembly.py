@@ -89,9 +89,9 @@ class System:
         self.name = new_runner_name()
         self.seats = self._seats() if "agents" in parts else []
         self._tree = self._agent_tree() if self.seats else None
+        self._policy = self._keeper() if "gateway" in parts else None
         self._roles = roles_in(settings.permissions)
         self._decisions = DecisionCounts()
-        self._policy = self._keeper() if "gateway" in parts else None
         self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
         places = {} if self._tree is None else self._tree.seats
         self._reporter = Reporter(
@@ -137,16 +137,6 @@ class System:
         return await self._policy.publish(_rules(settings))
 
     @property
-    def authorization(self) -> Authorization:
-        """Begin a change of who may message whom, which its `apply()` puts in force.
-
-        :raises MasError: if no gateway runs in this process
-        """
-        if self._policy is None:
-            raise MasError("permissions are the gateway's business, and none runs in this process")
-        return Authorization(self._policy, self._roles if self.settings.gateway.features.rbac else None)
-
-    @property
     def decisions(self) -> Mapping[Decision, int]:
         """How often the gateway of this process made each decision, since the process began."""
         return self._decisions.decisions
@@ -172,6 +162,16 @@ class System:
             self._clock.wall(),
             node_of(self.root.tree(), about),
         )
+
+    @property
+    def authorization(self) -> Authorization:
+        """Begin a change of who may message whom, which its `apply()` puts in force.
+
+        :raises MasError: if no gateway runs in this process
+        """
+        if self._policy is None:
+            raise MasError("permissions are the gateway's business, and none runs in this process")
+        return Authorization(self._policy, self._roles if self.settings.gateway.features.rbac else None)
 
     def agent(self, name: str) -> Agent[Any]:
         """Return a running agent of this process, by its id or, of several instances, `id-number`.

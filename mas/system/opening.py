@@ -1,7 +1,7 @@
 """Make a system from a configuration, and run it for the length of a block."""
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from os import environ as process_environ
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import anyio
 from mas.agent import Agent
 from mas.clock import SYSTEM, Clock
 from mas.settings import Settings, deployment_secret, load
-from mas.supervision import Event
+from mas.supervision import Event, told_plainly
 from mas.system.assembly import ALL, Part, System
 
 Config = str | Path | Mapping[str, Any] | Settings | None
@@ -40,8 +40,7 @@ async def open_system(
     :raises StartFailed: if something else did not start
     """
     system = prepare(config, parts=parts, environ=environ, clock=clock, on_event=on_event)
-    raised: list[BaseException] = []
-    with _told_plainly(raised):
+    with told_plainly() as raised:
         async with anyio.create_task_group() as tasks:
             await tasks.start(system.run)
             try:
@@ -87,18 +86,3 @@ def _split_classes(config: Config) -> tuple[Config, dict[str, type[Agent[Any]]]]
             spec = {**spec, "class_path": f"given:{cls.__name__}"}  # noqa: PLW2901 - the one in the copy
         agents.append(spec)
     return {**config, "agents": agents}, classes
-
-
-@contextmanager
-def _told_plainly(raised: Sequence[BaseException]) -> Generator[None]:
-    """Raise what went wrong, not the groups it is wrapped in.
-
-    :param raised: what the block itself raised, which comes out as it is, group or not
-    """
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while error not in raised and isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from error.__cause__

@@ -93,7 +93,7 @@ async def test_killed_in_a_handler_it_is_restarted_and_the_message_is_handled(re
     assert [event.path for event in events if isinstance(event, Failed)] == ["agents/worker"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 async def test_the_signal_that_ended_it_is_named(redis_url, journal, number):
     failed, again = [], anyio.Event()
 

@@ -3,10 +3,11 @@
 import json
 import signal
 
+import anyio
 import pytest
 import redis
 
-from mas.cli.ps import duration
+from mas.cli.ps import duration, shown_runners
 from mas.keys import Keys
 from tests.cli.process import mas, started, write
 from tests.redis.waiting import lives, until
@@ -46,25 +47,18 @@ BOSS = """
 supervisors:"""
 
 
-def trees(directory):
-    shown = mas("ps", "--json", cwd=directory)
-    assert shown.returncode == 0, shown.stderr
-    return json.loads(shown.stdout)
-
-
 def nodes(directory):
-    (runner,) = trees(directory)
+    """Return what the bulletin shows, by path; read here, since a process takes its time to start."""
+    return anyio.run(on_the_board, directory, backend="trio")
 
-    def walk(node):
-        yield node
-        for child in node.get("children", ()):
-            yield from walk(child)
 
-    return {node["path"]: node for node in walk(runner["tree"])}
+async def on_the_board(directory):
+    (runner,) = await shown_runners(directory)
+    return {node.path: node for node in runner.tree.walk()}
 
 
 def counts(directory):
-    return {path: node["restarts"] for path, node in nodes(directory).items() if node.get("restarts")}
+    return {path: node.restarts for path, node in nodes(directory).items() if node.restarts}
 
 
 def embedded(directory):
@@ -99,7 +93,11 @@ def test_the_declared_tree_is_shown_as_a_tree(tmp_path):
         ]
         assert all("running" in line for line in lines[2:])
         (alone,) = [line for line in lines if "alone" in line]
-        assert f" {nodes(tmp_path)['agents/alone']['pid']}" in alone
+        as_json = mas("ps", "--json", cwd=tmp_path)
+        (runner,) = json.loads(as_json.stdout)
+        assert runner["pid"] == run.process.pid
+        assert runner["tree"]["children"][-1]["path"] == "agents"
+        assert f" {nodes(tmp_path)['agents/alone'].pid}" in alone
         assert run.stop() == 0
 
 
@@ -124,7 +122,7 @@ def test_a_restart_under_rest_for_one_restarts_it_and_those_after_it_in_order(tm
 
 def test_each_word_does_what_it_says(tmp_path):
     def state(path):
-        return nodes(tmp_path)[path]["state"]
+        return nodes(tmp_path)[path].state
 
     def say(*words):
         done = mas("agents", *words, cwd=tmp_path)
@@ -197,7 +195,7 @@ async def test_a_supervisor_that_is_killed_leaves_no_agent_process_behind(tmp_pa
         run.ready()
         # Its handler holds the interpreter: no thread of its process can run.
         run.out.expect("alone hangs")
-        pids = [nodes(directory)[f"agents/{name}"]["pid"] for name in ("alone", "quiet")]
+        pids = [(await on_the_board(directory))[f"agents/{name}"].pid for name in ("alone", "quiet")]
         assert all(map(lives, pids))
         run.signal(signal.SIGKILL)
         run.ended()

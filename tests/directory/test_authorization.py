@@ -26,11 +26,13 @@ def opened(redis_url, permissions=(), **more):
 
 
 async def passes(system, sender, target, kind="x"):
+    decision = None
     try:
         await system.agent(sender).send(target, kind, confirm=True)
     except MessageRefused as refused:
-        return refused.decision is not Decision.AUTHZ_DENIED
-    return True
+        decision = refused.decision
+    assert decision in {None, Decision.AUTHZ_DENIED}
+    return decision is None
 
 
 def stored(client):

@@ -71,7 +71,8 @@ async def process(
 async def _serve(config: dict[str, Any], parts: frozenset[Part]) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         async with open_system(config, parts=parts):
-            print("ready", flush=True)
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
             async for _ in signals:
                 return
 

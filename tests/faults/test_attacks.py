@@ -11,7 +11,6 @@ import pytest
 from mas import Agent, MessageRefused
 from mas.gateway import stages
 from mas.ids import AgentId, InstanceId
-from mas.message import encode
 from mas.trust import Permit, seal
 from tests.hand import Hand, decided, enrolled
 from tests.redis.waiting import until
@@ -47,7 +46,8 @@ async def handled(system: Any, client: Any) -> list[Any]:
     """Return what b has handled once nothing moves any more."""
     await decided(client)
     await until(lambda: client.xlen("agent.stream:b") == 0)
-    return system.agent("b").got.seen
+    seen: list[Any] = system.agent("b").got.seen
+    return seen
 
 
 async def test_a_forged_sender_is_refused_whatever_it_signs_with(world):

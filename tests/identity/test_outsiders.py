@@ -13,7 +13,6 @@ import mas
 from mas import Agent, ConfigurationError, EnrolmentRefused, MessageRefused, RedisUnavailable
 from mas.clock import SYSTEM
 from mas.directory import AgentRecord
-from mas.directory.records import instance_field, read_instance
 from mas.ids import AgentId, InstanceId
 from mas.outside import connect
 from mas.redis import RedisRefused, open_redis
@@ -370,8 +369,7 @@ async def test_credentials_are_renewed_from_their_file_without_a_restart(system,
         first.write(file)
         async with connect(file, Echo) as out:
             await out.request("in", "ask", timeout=10)
-            record = await instance_record(operator)
-            renewed = await enrolled(operator, server, previous=record.epoch)
+            renewed = await enrolled(operator, server)
             assert renewed.redis_url != first.redis_url
             assert (await out.request("in", "ask", 1, timeout=10)).data == 1
             renewed.write(file)
@@ -379,8 +377,3 @@ async def test_credentials_are_renewed_from_their_file_without_a_restart(system,
             await until(lambda: held.token == renewed.credential.token)
             await operator.call("DEL", KEYS.previous_token_hash(OUT, ONE))
             assert (await out.request("in", "ask", 2, timeout=10)).data == 2
-
-
-async def instance_record(operator):
-    stored = await operator.call("HGET", KEYS.agent(OUT), instance_field(ONE))
-    return read_instance(KEYRING.record, KEYS, OUT, ONE, stored)

@@ -114,12 +114,12 @@ async def test_no_byte_of_a_submission_can_be_flipped(redis):
     dice = random.Random(200)
     pen = Pen(await joined(redis))
     await joined(redis, B)
-    alarms = []
+    alarms: list[object] = []
     mirror = Mirror(redis, KEYS, KEYRING, alarm=alarms.append)
     await mirror.load()
     await mirror.learn_senders([(A, ONE)])
     now = time.time()
-    snapshot = Snapshot(mirror, GatewaySettings(), KEYRING, KEYS, now)
+    snapshot = Snapshot(mirror, GatewaySettings(), KEYRING, KEYS, None, now)
     mirror.policy = everything()
     tried = 0
     for n in range(200):

@@ -59,10 +59,10 @@ async def test_under_load_nothing_is_let_through_after_the_revoke(redis_url, run
             scopes = [anyio.CancelScope(), anyio.CancelScope()]
             for agent, scope in zip((a, c), scopes, strict=True):
                 tasks.start_soon(flood, agent, scope)
-            await b.got.reaches(2_000)
+            await b.got.reaches(1_000)
             revoked = await revoke(redis, KEYS, KEYRING, A, None, reason="left")
             seen = len(b.got.seen)
-            await b.got.reaches(seen + 2_000)
+            await b.got.reaches(seen + 1_000)
             for scope in scopes:
                 scope.cancel()
         await c.send("b", "tell", "the last", confirm=True)
@@ -74,7 +74,7 @@ async def test_under_load_nothing_is_let_through_after_the_revoke(redis_url, run
         assert mine
         assert set(mine) == {"AUTH_FAILED"}
         assert set(others) == {"ALLOWED"}
-        assert len(others) > 1_000
+        assert len(others) > 400
 
 
 async def test_a_revoked_instance_is_cut_off_and_its_sister_is_not(running, redis):

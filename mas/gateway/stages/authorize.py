@@ -33,13 +33,14 @@ def authorize(submission: Submission, snapshot: Snapshot) -> Verdict | None:
         if permit.expires < snapshot.now:
             return Verdict(Decision.EXPIRED, "the reply permit has expired")
         if (block := mirror.policy.blocks(sender, target, kind)) is not None:
-            return Verdict(Decision.AUTHZ_DENIED, str(block), rule=block.origin)
-        submission.permit = permit
+            submission.rule = block.origin
+            return Verdict(Decision.AUTHZ_DENIED, str(block))
+        submission.permit, submission.rule = permit, "the permit to answer"
         return None
     ruling = mirror.policy.decide(sender, target, kind)
+    submission.rule = ruling.rule.origin if ruling.rule else ""
     if not ruling.allowed:
-        rule = ruling.rule.origin if ruling.rule else ""
-        return Verdict(Decision.AUTHZ_DENIED, f"{sender} -> {target} ({kind}): {ruling.reason}", rule=rule)
+        return Verdict(Decision.AUTHZ_DENIED, f"{sender} -> {target} ({kind}): {ruling.reason}")
     if not mirror.is_active(target):
         known = "is not active" if target in mirror.agents else "is not registered"
         return Verdict(Decision.TARGET_UNKNOWN, f"{target} {known}")

@@ -77,7 +77,7 @@ class DlpSettings:
     max_bytes: Annotated[int, Within(64, 67_108_864, "bytes")] = 1_048_576
     """The largest payload that is judged; a larger one is refused."""
 
-    max_milliseconds: Annotated[float, Within(1, 60_000, "ms")] = 250.0
+    max_milliseconds: Annotated[float, Within(1, 60_000, "ms")] = 1000.0
     """The longest that judging a payload may take; one that takes longer is refused."""
 
     min_confidence: Annotated[float, Within(0, 1, "of certainty")] = 0.5

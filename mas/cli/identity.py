@@ -1,0 +1,160 @@
+"""`mas agents list|revoke|lift|enroll`: who may run, here and elsewhere."""
+
+from pathlib import Path
+
+import anyio
+import click
+import msgspec
+
+from mas.audit import EventKind
+from mas.cli.deployment import Deployment, reaching
+from mas.cli.printable import printable
+from mas.cli.report import columns
+from mas.clock import SYSTEM
+from mas.directory import AgentRecord, Tombstones
+from mas.errors import ConfigurationError, EnrolmentRefused
+from mas.ids import AgentId, InstanceId, agent_id, instance_id, new_instance_id
+from mas.registry import Lives, TombstoneFile, enrol_outsider, lift, list_agents, revoke, shut_out
+from mas.registry.credentials import default_file
+from mas.registry.listing import ListedAgent
+from mas.settings import RedisUrl
+
+_DAY = 86_400.0
+
+
+def show_agents(config: Path | None, *, as_json: bool) -> None:
+    """Print who is enrolled, alive and revoked."""
+    found = anyio.run(_list, config, backend="trio")
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        return
+    rows = [["AGENT", "INSTANCE", "WHERE", "STATUS", "TOKEN", "OFFERS"]]
+    rows += [row for agent in found for row in _rows(agent)]
+    for line in columns(rows):
+        click.echo(line)
+
+
+def revoke_agent(config: Path | None, who: str, *, reason: str) -> None:
+    """Shut an agent or an instance out, and say what that did."""
+    agent, instance = _named(who)
+    anyio.run(_revoke, config, agent, instance, reason, backend="trio")
+
+
+def lift_agent(config: Path | None, who: str) -> None:
+    """Let an agent or an instance enrol again."""
+    agent, instance = _named(who)
+    anyio.run(_lift, config, agent, instance, backend="trio")
+
+
+def enrol_agent(
+    config: Path | None,
+    who: str,
+    *,
+    output: Path | None,
+    redis_url: str | None,
+    days: float,
+    capabilities: tuple[str, ...],
+) -> None:
+    """Enrol an agent that runs elsewhere, and write its credentials file.
+
+    :param redis_url: how it reaches Redis; None: as this command does
+    :raises EnrolmentRefused: if it may not join
+    """
+    agent, instance = _named(who)
+    url = None if redis_url is None else RedisUrl(redis_url)
+    record = AgentRecord(agent, tuple(dict.fromkeys(capabilities)), outside=True)
+    file = anyio.run(_enrol, config, record, instance or new_instance_id(), output, url, days, backend="trio")
+    click.echo(file)
+
+
+async def _list(config: Path | None) -> list[ListedAgent]:
+    async with reaching(config) as at:
+        return await list_agents(at.redis, at.keys, at.keyring)
+
+
+async def _revoke(config: Path | None, agent: AgentId, instance: InstanceId | None, reason: str) -> None:
+    async with reaching(config) as at:
+        done = await revoke(at.redis, at.keys, at.keyring, agent, instance, reason=reason)
+        # Here too, in case that Redis forgets before anybody else has taken note.
+        await anyio.to_thread.run_sync(_file(at).keep, [done.tombstone])
+        await shut_out(at.redis, at.keys, agent, done.instances)
+        subject = done.tombstone.field
+        detail = f"after {done.position} of the trail; {len(done.instances)} tokens; {reason}"
+        await at.events.write(EventKind.REVOKED, subject, actor=at.actor, detail=detail)
+        click.echo(printable(f"{subject} revoked: {len(done.instances)} tokens are gone"))
+
+
+async def _lift(config: Path | None, agent: AgentId, instance: InstanceId | None) -> None:
+    async with reaching(config) as at:
+        tombstone = await lift(at.redis, at.keys, at.keyring, agent, instance)
+        await anyio.to_thread.run_sync(_file(at).keep, [tombstone])
+        await at.events.write(EventKind.LIFTED, tombstone.field, actor=at.actor)
+        click.echo(printable(f"{tombstone.field} may enrol again"))
+
+
+async def _enrol(
+    config: Path | None,
+    record: AgentRecord,
+    instance: InstanceId,
+    output: Path | None,
+    url: RedisUrl | None,
+    days: float,
+) -> Path:
+    async with reaching(config) as at:
+        url = url or at.settings.redis_url
+        if url is None:
+            raise EnrolmentRefused(
+                record.agent_id, "the embedded server is this machine's own: give the deployment a Redis URL"
+            )
+        if url.crosses_network_in_clear and not at.settings.gateway.redis.allow_plaintext:
+            raise ConfigurationError(
+                f"the URL leads to another machine without TLS: {url}", hint="give a rediss:// URL"
+            )
+        known = Tombstones(await anyio.to_thread.run_sync(_file(at).load))
+        credentials = await enrol_outsider(
+            at.redis,
+            at.keys,
+            at.keyring,
+            record,
+            instance,
+            url,
+            now=SYSTEM.wall(),
+            lives=Lives(days * _DAY, at.settings.gateway.longest_in_flight),
+            refuses=known.refuses,
+        )
+        file = output or default_file(record.agent_id, instance)
+        credentials.write(file)
+        subject = f"{record.agent_id}:{instance}"
+        await at.events.write(EventKind.ENROLLED, subject, actor=at.actor, detail="it runs elsewhere")
+        return file
+
+
+def _file(at: Deployment) -> TombstoneFile:
+    return TombstoneFile(at.settings.data_dir, at.keys, at.keyring.record)
+
+
+def _named(who: str) -> tuple[AgentId, InstanceId | None]:
+    agent, colon, instance = who.partition(":")
+    return agent_id(agent), instance_id(instance) if colon else None
+
+
+def _rows(agent: ListedAgent) -> list[list[str]]:
+    where = "elsewhere" if agent.outside else "runner"
+    offers = ", ".join(agent.capabilities)
+    if agent.revoked is not None:
+        status = f"revoked{f': {agent.revoked}' if agent.revoked else ''}"
+        return [[agent.agent_id, "", where, status, "", offers]]
+    rows = []
+    for instance in agent.instances:
+        status = "alive" if instance.alive else "silent"
+        if instance.revoked is not None:
+            status = f"revoked{f': {instance.revoked}' if instance.revoked else ''}"
+        token = _span(instance.token_seconds)
+        rows.append([agent.agent_id, instance.instance_id, where, status, token, offers])
+    return rows or [[agent.agent_id, "", where, agent.status, "", offers]]
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "none"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * _DAY else f"{seconds / _DAY:.0f} d"

@@ -1,0 +1,98 @@
+"""Who is enrolled, who of them lives, and who was revoked: for people, in a few round trips."""
+
+import msgspec
+
+from mas.directory import AgentRecord, read_tombstone, tombstone_field
+from mas.directory.records import RECORD, STATUS, read_agent
+from mas.errors import IntegrityError
+from mas.ids import AgentId, InstanceId, is_valid
+from mas.keys import Keys
+from mas.redis import Redis
+from mas.trust import Keyring
+
+
+class ListedInstance(msgspec.Struct, frozen=True):
+    """One instance."""
+
+    instance_id: str
+    alive: bool
+    """Whether it gave a sign of life lately."""
+    token_seconds: float | None
+    """How long its token is still good; None: it has none that is."""
+    revoked: str | None = None
+    """Since when and why, if it was."""
+
+
+class ListedAgent(msgspec.Struct, frozen=True):
+    """One agent."""
+
+    agent_id: str
+    status: str
+    """`active`, `inactive`, or `untrusted` where its registration does not carry our MAC."""
+    outside: bool = False
+    """Whether it runs elsewhere."""
+    capabilities: tuple[str, ...] = ()
+    instances: tuple[ListedInstance, ...] = ()
+    revoked: str | None = None
+
+
+async def list_agents(redis: Redis, keys: Keys, keyring: Keyring) -> list[ListedAgent]:
+    """Return everyone, by id; those too of whom only a tombstone is left.
+
+    :raises RedisUnavailable: if Redis does not answer
+    """
+    revoked = await _revoked(redis, keys, keyring)
+    names = {name.decode("utf-8", "replace") for name in await redis.call("SMEMBERS", keys.agents)}
+    names |= {field for field in revoked if ":" not in field}
+    return [
+        await _agent(redis, keys, keyring, AgentId(name), revoked) for name in sorted(names) if is_valid(name)
+    ]
+
+
+async def _revoked(redis: Redis, keys: Keys, keyring: Keyring) -> dict[str, str]:
+    flat = await redis.call("HGETALL", keys.tombstones)
+    found = {}
+    for name, stored in zip(flat[::2], flat[1::2], strict=True):
+        field = name.decode("utf-8", "replace")
+        try:
+            tombstone = read_tombstone(keyring.record, keys, field, stored)
+        except IntegrityError as error:
+            found[field] = str(error)
+            continue
+        if tombstone.revoked:
+            found[field] = tombstone.reason
+    return found
+
+
+async def _agent(
+    redis: Redis, keys: Keys, keyring: Keyring, agent: AgentId, revoked: dict[str, str]
+) -> ListedAgent:
+    stored, status = await redis.call("HMGET", keys.agent(agent), RECORD, STATUS)
+    record, word = AgentRecord(agent), (status or b"gone").decode("utf-8", "replace")
+    if stored is not None:
+        try:
+            record = read_agent(keyring.record, keys, agent, stored)
+        except IntegrityError:
+            word = "untrusted"
+    members = await redis.call("SMEMBERS", keys.instances(agent))
+    names = sorted(name for member in members if is_valid(name := member.decode("utf-8", "replace")))
+    asked = [
+        (
+            name,
+            redis.post("EXISTS", keys.heartbeat(agent, InstanceId(name))),
+            redis.post("PTTL", keys.token_hash(agent, InstanceId(name))),
+        )
+        for name in names
+    ]
+    instances = []
+    for name, alive, left in asked:
+        milliseconds = await left.result()
+        instances.append(
+            ListedInstance(
+                name,
+                bool(await alive.result()),
+                milliseconds / 1000 if milliseconds > 0 else None,
+                revoked.get(tombstone_field(agent, InstanceId(name))),
+            )
+        )
+    return ListedAgent(agent, word, record.outside, record.capabilities, tuple(instances), revoked.get(agent))

@@ -1,0 +1,88 @@
+"""A sealer without a system around it, and a pen for records."""
+
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from mas.audit import SCRIPTS, AuditTrail, Counter, Events, Places, Sealer, Trail
+from mas.audit.access import outside_seals
+from mas.clock import SYSTEM, Clock
+from mas.keys import Keys
+from mas.redis import Redis, open_redis
+from mas.settings import AuditSettings
+from tests.audit.trail import KEYRING, MACS, record
+
+KEYS = Keys()
+
+
+class Desk:
+    """One deployment's audit, on a real Redis."""
+
+    def __init__(self, redis: Redis, directory: Any) -> None:
+        self.redis, self.directory = redis, directory
+        self.places = Places.of(AuditSettings(), directory, directory)
+        self.events = Events(redis, KEYS, KEYRING, "test")
+        self.counter = Counter("host-1", MACS[Trail.MESSAGES])
+        self.chance = random.Random(1)
+        self.trail = AuditTrail(redis, KEYS, KEYRING, self.events, self.places)
+
+    async def write(self, count: int) -> None:
+        """Append records as a gateway's commits would."""
+        replies = []
+        for _ in range(count):
+            self.counter.begin_commit(time.time())
+            written = record(self.counter, self.counter.take(), self.chance)
+            replies.append(self.redis.post("XADD", KEYS.audit_messages, "*", *self.counter.fields(written)))
+        for reply in replies:
+            await reply.result()
+
+    def sealer(self, *, clock: Clock = SYSTEM, **settings: Any) -> Sealer:
+        chosen = AuditSettings(**{"seal_interval": 0.1, **settings})
+        return Sealer(self.redis, KEYS, KEYRING, chosen, self.places, self.events, clock=clock)
+
+    @asynccontextmanager
+    async def sealing(self, **settings: Any) -> AsyncIterator[Sealer]:
+        """Run a sealer; leaving the block lets it seal the rest and stop."""
+        sealer = self.sealer(**settings)
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(sealer.run)
+            yield sealer
+            tasks.cancel_scope.cancel()
+
+    async def seal_all(self, **settings: Any) -> None:
+        """Have everything sealed that is there."""
+        async with self.sealing(**settings):
+            await self.until_sealed()
+
+    async def until_sealed(self) -> None:
+        async def sealed() -> bool:
+            figures = await self.trail.stats()
+            return not any(figures[trail]["unsealed"] for trail in Trail)
+
+        await self.until(sealed)
+
+    async def until(self, holds: Callable[[], Awaitable[Any]]) -> None:
+        """Return once that holds; another task or process sees to it."""
+        with anyio.fail_after(20):
+            while not await holds():
+                await anyio.sleep(0.01)
+
+    async def verify(self, **how: Any) -> Any:
+        kept = self.places.seals
+        how.setdefault("outside", outside_seals(kept) if kept.exists() else [])
+        return await self.trail.verify(**how)
+
+    async def raw(self, stream: str) -> list[Any]:
+        found: list[Any] = await self.redis.call("XRANGE", stream, "-", "+")
+        return found
+
+
+@pytest.fixture
+async def desk(redis_url: str, tmp_path: Any, anyio_backend: str) -> AsyncIterator[Desk]:
+    async with open_redis(redis_url, scripts=SCRIPTS) as redis:
+        yield Desk(redis, tmp_path)

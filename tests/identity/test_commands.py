@@ -1,0 +1,142 @@
+"""`mas agents list|revoke|lift|enroll`, as an operator types them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import anyio
+import pytest
+import yaml
+
+import mas
+from mas.cli.exits import MISCONFIGURED, REFUSED
+from mas.ids import AgentId, InstanceId
+from mas.redis import open_redis
+from mas.testing.server import redis_server
+from tests.identity.conftest import Echo
+from tests.identity.waiting import until
+from tests.world import ENVIRON, KEYS, asking, entries
+
+
+@pytest.fixture
+def server():
+    with redis_server(port=0, password="operator", appendonly="yes") as started:
+        yield started
+
+
+@pytest.fixture
+def typed(server, tmp_path):
+    """Type a command beside a deployment's agents.yaml; return what came of it."""
+
+    def run(*words, url=None, **environ):
+        config = {
+            "service_redis_url": url or server.url,
+            "data_dir": str(tmp_path / "data"),
+            "permissions": [{"type": "allow_network", "agents": ["out", "in"]}],
+        }
+        (tmp_path / "agents.yaml").write_text(yaml.safe_dump(config))
+        return subprocess.run(
+            [sys.executable, "-m", "mas", "agents", *words],
+            cwd=tmp_path,
+            env={**os.environ, **ENVIRON, **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+async def in_thread(call, *args):
+    return await anyio.to_thread.run_sync(lambda: call(*args))
+
+
+async def test_from_enroll_to_revoke_and_back(running, typed, server, tmp_path):
+    talk = [{"type": "allow_network", "agents": ["out", "in"]}]
+    async with running(at=server.url, permissions=talk, **{"in": Echo}):
+        done = await in_thread(typed, "enroll", "out:one", "--capability", "reading", "-o", "out.json")
+        assert (done.returncode, done.stdout) == (0, "out.json\n"), done.stderr
+        assert (tmp_path / "out.json").stat().st_mode & 0o777 == 0o600
+        async with mas.connect(tmp_path / "out.json", Echo) as out:
+            assert (await out.request("in", "ask", 1, timeout=10)).data == 1
+            listed = json.loads((await in_thread(typed, "list", "--json")).stdout)
+            (told,) = [agent for agent in listed if agent["agent_id"] == "out"]
+            assert told["outside"]
+            assert told["capabilities"] == ["reading"]
+            (instance,) = told["instances"]
+            assert instance["alive"]
+            assert 29 < instance["token_seconds"] / 86_400 <= 30
+        done = await in_thread(typed, "revoke", "out", "--reason", "it left")
+        assert (done.returncode, done.stdout) == (0, "out revoked: 1 tokens are gone\n"), done.stderr
+        refused = await in_thread(typed, "enroll", "out:one")
+        assert refused.returncode == REFUSED
+        assert "out was revoked: it left" in refused.stderr
+        table = (await in_thread(typed, "list")).stdout
+        assert "revoked: it left" in table
+        assert (await in_thread(typed, "lift", "out")).stdout == "out may enrol again\n"
+        assert (await in_thread(typed, "enroll", "out:one", "-o", "out.json")).returncode == 0
+        async with mas.connect(tmp_path / "out.json", Echo) as out:
+            assert (await out.request("in", "ask", 2, timeout=10)).data == 2
+    with asking(server.url) as client:
+        told = [json.loads(entry["record"]) for entry in entries(client, KEYS.audit_security)]
+    mine = [(each["event"], each["subject"]) for each in told if each.get("actor", "").count("@")]
+    assert mine == [("ENROLLED", "out:one"), ("REVOKED", "out"), ("LIFTED", "out"), ("ENROLLED", "out:one")]
+
+
+def test_a_revoke_typed_before_a_flush_is_remembered_by_the_machine_it_was_typed_on(typed, server):
+    assert typed("revoke", "out").returncode == 0
+    with asking(server.url) as client:
+        client.flushall()
+    refused = typed("enroll", "out")
+    assert refused.returncode == REFUSED
+    assert "out was revoked" in refused.stderr
+
+
+def test_a_random_instance_names_its_own_file(typed, tmp_path):
+    done = typed("enroll", "out")
+    (file,) = tmp_path.glob("out.*.credentials.json")
+    assert done.stdout.strip() == file.name
+    assert len(json.loads(file.read_text())["instance_id"]) == 16
+
+
+def test_the_redis_url_of_the_agent_may_differ_and_never_carries_another_user(typed, tmp_path):
+    url = "rediss://admin:CANARY@redis.example.test:6390/0?ssl_ca_certs=ca.pem&password=CANARY"
+    assert typed("enroll", "out:one", "-o", "o.json", "--redis-url", url).returncode == 0
+    held = (tmp_path / "o.json").read_text()
+    assert "CANARY" not in held
+    assert "admin" not in held
+    assert "@redis.example.test:6390/0?ssl_ca_certs=ca.pem" in held
+
+
+def test_plaintext_to_another_machine_is_refused(typed, tmp_path):
+    refused = typed("enroll", "out", "--redis-url", "redis://redis.example.test")
+    assert refused.returncode == MISCONFIGURED
+    assert "without TLS" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [("revoke", "*"), ("revoke", "a:b:c"), ("enroll", "mas.x"), ("lift", "a:")])
+def test_names_that_could_bend_a_key_are_refused(typed, words):
+    done = typed(*words)
+    assert done.returncode == MISCONFIGURED
+    assert "is not a valid" in done.stderr
+
+
+def test_the_embedded_server_lets_nobody_in_from_elsewhere(typed, tmp_path):
+    with redis_server() as open_to_all:
+        done = typed("enroll", "out", url=open_to_all.url)
+    assert done.returncode == REFUSED
+    assert "default user has no password" in done.stderr
+
+
+async def test_a_user_without_an_enrolment_is_removed(running, server):
+    async with running(at=server.url, **{"in": Echo}), open_redis(server.url) as operator:
+        stray = KEYS.redis_user(AgentId("stray"), InstanceId("one"))
+        await operator.call("ACL", "SETUSER", stray, "on", "nopass", "~*", "+@all")
+        await operator.call("PUBLISH", KEYS.system, '{"event":"REGISTER","agent_id":"in"}')
+
+        async def gone():
+            return stray.encode() not in await operator.call("ACL", "USERS")
+
+        await until(gone)
