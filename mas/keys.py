@@ -135,6 +135,10 @@ class Keys:
         """Name the hash of an agent's token buckets."""
         return f"{self.prefix}ratelimit:{agent}"
 
+    def pair_rate_limit(self, sender: AgentId, target: AgentId) -> str:
+        """Name the hash of the token buckets for what one agent sends to another."""
+        return f"{self.prefix}ratelimit:{sender}:{target}"
+
     def replay(self, agent: AgentId, instance: InstanceId, sequence: int) -> str:
         """Name the bitmap that holds the mark of a submission's sequence number."""
         return f"{self.prefix}mas.replay:{agent}:{instance}:{sequence // REPLAY_BLOCK}"

@@ -95,8 +95,8 @@ class Change(msgspec.Struct, array_like=True):
     writes: tuple[Write, ...]
     token: int = 0
     """Which of the commit's tokens must be valid, counted from 1; 0 for a sender that proved nothing."""
-    bucket: int = 0
-    """Which of the commit's buckets pays, counted from 1; 0 for none."""
+    buckets: tuple[int, ...] = ()
+    """Which of the commit's buckets pay, counted from 1."""
     mark: Mark = NO_MARK
     answered: Mark = NO_MARK
     target: str = ""
@@ -119,7 +119,7 @@ class Token(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Bucket(msgspec.Struct, array_like=True, frozen=True):
-    """A sender's token buckets: (name, capacity in messages, refill in messages a second) each."""
+    """Token buckets of a sender or a pair: (name, capacity in messages, refill in messages a second) each."""
 
     key: str
     limits: tuple[tuple[str, float, float], ...]

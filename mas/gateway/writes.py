@@ -12,7 +12,10 @@ from mas.audit.payload import encrypt
 from mas.control import ANSWER_TYPE, DECISION_TYPE, Notice
 from mas.decision import Decision
 from mas.gateway.change import NO_MARK, Change, Mark, Outcomes, Removal, Ring, Write
+from mas.gateway.floods import Floods, proves_nothing
+from mas.gateway.pipeline import decide
 from mas.gateway.snapshot import Snapshot
+from mas.gateway.stages.dlp import dlp
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
 from mas.ids import AgentId, InstanceId, MessageId, new_message_id
@@ -22,6 +25,8 @@ from mas.trust import Keyring, Permit, protect, seal
 from mas.trust.mac import mac
 
 _NONE: dict[str, int] = {}
+_SCANNED = frozenset({"dlp", "commit"})
+"""Stages at which a message has been scanned already."""
 _UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
 
 
@@ -46,13 +51,16 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
 class Scribe:
     """Writes changes for one gateway; all keys and expiries of one batch are fixed at its start."""
 
-    def __init__(self, snapshot: Snapshot, counter: Counter) -> None:
+    def __init__(self, snapshot: Snapshot, counter: Counter, floods: Floods) -> None:
+        self._snapshot, self._floods = snapshot, floods
         self._keys: Keys = snapshot.keys
         self._keyring: Keyring = snapshot.keyring
         self._counter = counter
         counter.begin_commit(snapshot.now)
         self.count = 0
-        """The number of the record written last."""
+        """The number of the record written last; 0 if the last change leaves none."""
+        self.decision: Decision | None = None
+        """What the last change decides."""
         self._policy = snapshot.mirror.policy
         self._encrypts = snapshot.settings.audit.payload == "encrypted"
         self._expires = int(snapshot.now + snapshot.settings.delivery.seal_lifetime)
@@ -103,6 +111,15 @@ class Scribe:
     def refuse(self, submission: Submission, verdict: Verdict) -> Change:
         """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""
         message = submission.message
+        if proves_nothing(verdict.decision, proven=submission.proven):
+            unwritten = self._floods.passed_over(submission.stream, self._now)
+            if unwritten is None:
+                self.count, self.decision = 0, verdict.decision
+                return Change(submission.stream, submission.entry_id, ())
+            if unwritten:
+                verdict = verdict._replace(
+                    reason=f"{verdict.reason}; about {unwritten} more were only counted"
+                )
         writes = [self.record(submission, verdict), self._refused_letter(submission, verdict)]
         rings: tuple[Ring, ...] = ()
         if submission.proven and message is not None and verdict.decision.notifies:
@@ -130,7 +147,7 @@ class Scribe:
 
     def outcomes(self, submission: Submission, failed: int, handled: int) -> Change:
         """Feed a receiver's circuit with how its handlers fared; no message, hence no record."""
-        self.count = 0
+        self.count, self.decision = 0, None
         circuit = self._keys.circuit(submission.agent) if self._circuits else ""
         return Change(
             submission.stream,
@@ -250,6 +267,7 @@ class Scribe:
         target = kind = message_id = correlation = trace = payload = ""
         counter = self._counter
         self.count = count = counter.take()
+        self.decision = verdict.decision
         if message is not None:
             target, kind, message_id = message.target_id, message.message_type, message.message_id
             correlation, trace = message.meta.correlation_id or "", message.meta.traceparent or ""
@@ -288,6 +306,8 @@ class Scribe:
     def _refused_letter(self, submission: Submission, verdict: Verdict) -> Write:
         message = submission.message
         kept = message is not None and submission.proven and verdict.decision not in _UNKEPT
+        if kept and verdict.stage not in _SCANNED:
+            kept = decide(submission, self._snapshot, (dlp,)).decision is not Decision.DLP_BLOCKED
         return self._letter(
             DeadLetter(
                 verdict.decision,
@@ -298,7 +318,7 @@ class Scribe:
                 message.message_type if message else "",
                 message.message_id if message else "",
                 digest=mac(self._keyring.digest, submission.envelope)[:32],
-                envelope=msgspec.Raw(submission.envelope if kept else b"null"),
+                envelope=msgspec.Raw((submission.redacted or submission.envelope) if kept else b"null"),
             )
         )
 

@@ -13,10 +13,11 @@ from mas.agent.watchdog import Watchdog
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import Clock
+from mas.decision import Decision
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
 from mas.directory import Authorization, PolicyKeeper, Rule, Tombstones, rules_of
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
-from mas.gateway import BLOCK, Gateway
+from mas.gateway import BLOCK, DecisionCounts, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
 from mas.keys import Keys
@@ -91,6 +92,7 @@ class System:
         self._tree = self._agent_tree() if self.seats else None
         self._policy = self._keeper() if "gateway" in parts else None
         self._roles = roles_in(settings.permissions)
+        self._decisions = DecisionCounts()
         self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
         places = {} if self._tree is None else self._tree.seats
         self._reporter = Reporter(
@@ -134,6 +136,11 @@ class System:
             raise MasError("permissions are the gateway's business, and none runs in this process")
         self._roles = roles_in(settings.permissions)
         return await self._policy.publish(_rules(settings))
+
+    @property
+    def decisions(self) -> Mapping[Decision, int]:
+        """How often the gateway of this process made each decision, since the process began."""
+        return self._decisions.decisions
 
     @property
     def counts(self) -> Counts:
@@ -370,6 +377,7 @@ class System:
                 tombstones=self._tombstones,
                 clock=self._clock,
                 alarm=self.events.alarm,
+                counts=self._decisions,
             )
             await gateway.run(task_status=task_status)
 
