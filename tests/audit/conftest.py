@@ -42,7 +42,8 @@ class Desk:
             await reply.result()
 
     def sealer(self, *, clock: Clock = SYSTEM, **settings: Any) -> Sealer:
-        chosen = AuditSettings(**{"seal_interval": 0.1, **settings})
+        quick: dict[str, Any] = {"seal_interval": 0.1}
+        chosen = AuditSettings(**(quick | settings))
         return Sealer(self.redis, KEYS, KEYRING, chosen, self.places, self.events, clock=clock)
 
     @asynccontextmanager
