@@ -155,6 +155,10 @@ class Keys:
         """Name the count of the messages that one message caused."""
         return f"{self.prefix}mas.chain:{root}"
 
+    def redriven(self, order: str) -> str:
+        """Name the channel on which the outcome of one order to redrive is told."""
+        return f"{self.prefix}mas.redriven:{order}"
+
     def ring(self, agent: AgentId) -> str:
         """Name the channel that tells an agent's processes of new mail."""
         return f"{self.prefix}mas.ring:{agent}"

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from mas.cli.audit import audit
+from mas.cli.circuits import circuits
 from mas.cli.dlp import dlp
+from mas.cli.dlq import dlq
 from mas.cli.policy import policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -381,5 +383,7 @@ def demo(backend: str, *, debug: bool) -> None:
 
 
 app.add_command(audit)
+app.add_command(circuits)
 app.add_command(dlp)
+app.add_command(dlq)
 app.add_command(policy)

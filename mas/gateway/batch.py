@@ -9,6 +9,7 @@ from mas.gateway.change import Bucket, Change, Commit, Token
 from mas.gateway.control import control
 from mas.gateway.floods import Floods
 from mas.gateway.pipeline import decide
+from mas.gateway.redrive import REDRIVEN, open_orders
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages import Stage
 from mas.gateway.submission import Submission
@@ -112,10 +113,12 @@ async def decide_batch(
     redis: Redis,
     buckets: Callable[[AgentId, AgentId], tuple[Bucket, ...]],
     floods: Floods,
+    alarm: Callable[[str, str], None],
 ) -> Batch:
     """Decide a batch; waits for Redis only for strangers, unknown targets and control messages."""
     await _meet_strangers(submissions, snapshot)
-    verdicts = [decide(submission, snapshot, stages) for submission in submissions]
+    await open_orders(submissions, snapshot, redis, alarm)
+    verdicts = [_decide(submission, snapshot, stages) for submission in submissions]
     await _look_for_new_tokens(submissions, verdicts, snapshot, stages)
     await _look_for_targets(submissions, verdicts, snapshot, stages)
     scribe, batch = Scribe(snapshot, counter, floods), Batch(submissions)
@@ -141,6 +144,17 @@ def refuse_batch(
         batch.submissions.append(submission)
         batch.write(scribe.refuse(submission, verdict), scribe)
     return batch
+
+
+def _decide(submission: Submission, snapshot: Snapshot, stages: tuple[Stage, ...]) -> Verdict:
+    if submission.trouble is not None:
+        return submission.trouble
+    if submission.redrive is None:
+        return decide(submission, snapshot, stages)
+    verdict = decide(submission, snapshot, REDRIVEN)
+    if not verdict.decision.delivers:
+        return verdict
+    return verdict._replace(reason=f"redriven by {submission.redrive.actor} from {submission.redrive.letter}")
 
 
 async def _meet_strangers(submissions: list[Submission], snapshot: Snapshot) -> None:
@@ -187,4 +201,4 @@ async def _look_for_targets(
     if targets:
         await snapshot.mirror.learn_targets(targets)
         for i in lost:
-            verdicts[i] = decide(submissions[i], snapshot, stages)
+            verdicts[i] = _decide(submissions[i], snapshot, stages)

@@ -57,7 +57,10 @@ class Write(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Removal(msgspec.Struct, array_like=True, frozen=True):
-    """A delivery to take off its stream, if this consumer still owns it; no stream means none."""
+    """A delivery to take off its stream, if this consumer still owns it; no stream means none.
+
+    Without a group it is a dead letter, which is taken off if it is still there.
+    """
 
     stream: str = ""
     group: str = ""

@@ -66,9 +66,13 @@ for i, change in ipairs(changes) do
     if chain ~= '' then chain_pay(chain) end
     if report[1] ~= '' then circuit_report(unpack(report)) end
     if removal[1] ~= '' then
-      local held = redis.pcall('XPENDING', removal[1], removal[2], removal[4], removal[4], 1, removal[3])
+      -- A dead letter belongs to nobody: whoever deletes it may deliver it.
+      local held = removal[2] == '' and redis.call('XRANGE', removal[1], removal[4], removal[4])
+        or redis.pcall('XPENDING', removal[1], removal[2], removal[4], removal[4], 1, removal[3])
       if #held == 0 then
-        outcome, writes = 1, {}
+        outcome, writes, rings = 1, {}, {}
+      elseif removal[2] == '' then
+        redis.call('XDEL', removal[1], removal[4])
       else
         redis.call('XACK', removal[1], removal[2], removal[4])
         redis.call('XDEL', removal[1], removal[4])

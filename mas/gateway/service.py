@@ -186,6 +186,7 @@ class Gateway:
             self._redis,
             self._buckets,
             self._floods,
+            self._alarm,
         )
 
     def _commit(self, connection: Redis, batch: Batch) -> Reply:
