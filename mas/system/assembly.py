@@ -10,8 +10,8 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Pulse, Services
 from mas.agent.watchdog import Watchdog
+from mas.audit import LEASE, EventKind, Events, Places, Sealer
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
-from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import Clock
 from mas.decision import Decision
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
@@ -218,7 +218,8 @@ class System:
         patience = self.settings.gateway.redis.connect_timeout + 0.5
         for name, link in zip(_LINKS, (self.redis, self.subscriber), strict=True):
             children.append(Child(name, link.run, start_timeout=patience))
-        if self._policy is not None:
+        serves = "service" in self.parts and self.settings.start_service
+        if self._policy is not None or serves:
             # First, hence last to stop: it seals what the others still record.
             children.append(Child("audit", self._sealer().run))
         children += [
@@ -298,7 +299,18 @@ class System:
     def _sealer(self) -> Sealer:
         audit = self.settings.gateway.audit
         places = Places.of(audit, self.settings.data_dir, self.settings.base)
-        return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
+        # A process with gateways alone has more urgent things to do: one with the registry may be first.
+        patience = 0.0 if "service" in self.parts and self.settings.start_service else LEASE
+        return Sealer(
+            self.redis,
+            self.keys,
+            self._keyring,
+            audit,
+            places,
+            self.events,
+            clock=self._clock,
+            patience=patience,
+        )
 
     def _agent_tree(self) -> AgentTree:
         gateway = self.settings.gateway

@@ -41,10 +41,11 @@ class Desk:
         for reply in replies:
             await reply.result()
 
-    def sealer(self, *, clock: Clock = SYSTEM, **settings: Any) -> Sealer:
+    def sealer(self, *, clock: Clock = SYSTEM, patience: float = 0, **settings: Any) -> Sealer:
         quick: dict[str, Any] = {"seal_interval": 0.1}
         chosen = AuditSettings(**(quick | settings))
-        return Sealer(self.redis, KEYS, KEYRING, chosen, self.places, self.events, clock=clock)
+        how: dict[str, Any] = {"clock": clock, "patience": patience}
+        return Sealer(self.redis, KEYS, KEYRING, chosen, self.places, self.events, **how)
 
     @asynccontextmanager
     async def sealing(self, **settings: Any) -> AsyncIterator[Sealer]:
