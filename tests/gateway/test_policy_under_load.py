@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import anyio
+import pytest
 
 from mas import Agent
 from tests.world import running
@@ -50,18 +51,18 @@ async def test_with_100_policy_changes_a_second_throughput_keeps_at_least_half(r
                 due += 1 / CHANGES
                 await anyio.sleep(max(0.0, due - time.perf_counter()))
 
-        calm = stormy = 0.0
-        seconds, made = 0.0, 0
-        for _ in range(3):  # in turn, and the best of each: what else the machine does strikes both
-            calm = max(calm, await rate(agent, MESSAGES))
+        told = []
+        for _ in range(5):  # until one is not disturbed by what else the machine does
+            calm = await rate(agent, MESSAGES)
             enough = anyio.Event()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(change, enough)
                 began, before = time.perf_counter(), changes
-                stormy = max(stormy, await rate(agent, MESSAGES))
-                seconds, made = seconds + time.perf_counter() - began, made + changes - before
+                stormy = await rate(agent, MESSAGES)
+                a_second = (changes - before) / (time.perf_counter() - began)
                 enough.set()
-        told = f"{calm:,.0f} msg/s without, {stormy:,.0f} with {made / seconds:.0f} changes a second"
-        assert made / seconds > CHANGES / 2, told
-        assert stormy > calm / 2, told
-        log.info("%s", told)
+            told.append(f"{calm:,.0f} msg/s without, {stormy:,.0f} with {a_second:.0f} changes a second")
+            log.info("%s", told[-1])
+            if stormy > calm / 2 and a_second > CHANGES / 2:
+                return
+        pytest.fail("; ".join(told))
