@@ -180,6 +180,9 @@ def test_every_key_in_redis_is_explained():
         keys.circuit(agent),
         keys.chain(MessageId("{message id}")),
         keys.ring(agent),
+        keys.runner("{runner}"),
+        keys.steering("{runner}"),
+        keys.steering_answer("{command}"),
     ]
     listed = [key for row in rows("GATEWAY.md", "Keys in Redis") for key in re.findall(r"`([^`]+)`", row[0])]
     assert sorted(listed) == sorted(fixed + made)

@@ -120,6 +120,8 @@ class Gateway:
                 await self._reading.connected()
                 # Whether the last commit happened is unknown: its records may stand under these numbers.
                 self._counter.begin_run()
+                # The loop posts it by its digest, and SCRIPT FLUSH may be what it recovers from.
+                await self._redis.call("SCRIPT", "LOAD", COMMIT.source)
                 await self._prepare()
             except (RedisUnavailable, ResponseError) as error:
                 log.warning("gateway cannot resume yet", problem=str(error))
@@ -134,6 +136,8 @@ class Gateway:
         self._stale_agents.clear()
         await self._mirror.load()
         await self._open_streams(anew=True)
+        # Before anything new: what a dead gateway read came earlier.
+        await take_over(self._redis, self._keys, self._name.value, self._streams)
         self._backlog_grown += 1
 
     async def _serve_connected(self) -> None:

@@ -12,6 +12,7 @@ from anyio.streams.tls import TLSStream
 from mas.errors import ConfigurationError
 from mas.redis.endpoint import Endpoint
 from mas.redis.refusal import RedisRefused
+from mas.redis.unix import UnixStream
 
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}  # seconds, seconds, probes
 
@@ -24,7 +25,7 @@ async def dial(endpoint: Endpoint) -> ByteStream:
     :raises ConfigurationError: if the host is no name, or our own TLS files cannot be used
     """
     if endpoint.path:
-        return await anyio.connect_unix(endpoint.path)
+        return UnixStream(await anyio.connect_unix(endpoint.path))
     context = endpoint.tls.context() if endpoint.tls else None
     try:
         stream = await anyio.connect_tcp(endpoint.host, endpoint.port)

@@ -67,6 +67,8 @@ def _plain(kind: type, what: str) -> Hook:
 def _id(value: Any, _: Any) -> AgentId:
     text = _CONVERTER.structure(value, str)
     ID.check(text)
+    if text.startswith(ids.RESERVED):
+        raise Unfit(f"{quoted(text)} begins with {ids.RESERVED!r}, which belongs to the runtime")
     return ids.agent_id(text)
 
 

@@ -25,6 +25,7 @@ from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.registry import (
     Counts,
+    GrantKeeper,
     HealthMonitor,
     Lives,
     OutsiderKeeper,
@@ -229,6 +230,7 @@ class System:
             children += [
                 Child("policy", self._policy.run),
                 Child("outsiders", self._outsiders().run),
+                Child("grants", self._grants().run),
                 Child("gateway", self._run_gateway),
             ]
         if self._tree is not None:
@@ -260,6 +262,17 @@ class System:
             self._keyring,
             self._tombstones,
             alarm=self.events.alarm,
+            clock=self._clock,
+        )
+
+    def _grants(self) -> GrantKeeper:
+        return GrantKeeper(
+            self.redis,
+            self.keys,
+            self._keyring,
+            self._tombstones,
+            self.events,
+            in_flight=self.settings.gateway.longest_in_flight,
             clock=self._clock,
         )
 

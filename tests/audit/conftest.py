@@ -42,9 +42,18 @@ class Desk:
             await reply.result()
 
     def sealer(self, *, clock: Clock = SYSTEM, patience: float = 0, **settings: Any) -> Sealer:
-        chosen = AuditSettings(**{"seal_interval": 0.1, **settings})
-        how: dict[str, Any] = {"clock": clock, "patience": patience}
-        return Sealer(self.redis, KEYS, KEYRING, chosen, self.places, self.events, **how)
+        quick: dict[str, Any] = {"seal_interval": 0.1}
+        chosen = AuditSettings(**(quick | settings))
+        return Sealer(
+            self.redis,
+            KEYS,
+            KEYRING,
+            chosen,
+            self.places,
+            self.events,
+            clock=clock,
+            patience=patience,
+        )
 
     @asynccontextmanager
     async def sealing(self, **settings: Any) -> AsyncIterator[Sealer]:

@@ -191,9 +191,8 @@ async def test_a_copy_of_a_sealed_delivery_is_handled_neither_again_nor_elsewher
             client.xadd(f"agent.stream:b:{instance}", sealed)
             for agent in "ab":
                 client.publish(f"mas.ring:{agent}", "")
-            await until(
-                lambda: client.xlen("agent.stream:a") + client.xlen(f"agent.stream:b:{instance}") == 0
-            )
+            await until(lambda: client.xlen("agent.stream:a") == 0)
+            await until(lambda: client.xlen(f"agent.stream:b:{instance}") == 0)
             release.set()
             await until(lambda: client.xlen("agent.stream:b") == 0)
             client.xadd("agent.stream:b", sealed)  # after it was settled
@@ -247,9 +246,8 @@ async def test_a_stage_that_raises_refuses(redis_url, stage, monkeypatch):
             await system.agent("a").send("b", "x", 1)
             assert await handled(system, client) == []
             (record,) = audit(client)
-            assert record["decision"] == (
-                "AUTHZ_DENIED" if stage in {"lifetime", "authorize"} else "AUTH_FAILED"
-            )
+            proven = stage in {"lifetime", "authorize"}
+            assert record["decision"] == ("AUTHZ_DENIED" if proven else "AUTH_FAILED")
             assert record["reason"] == "a policy could not be evaluated"
             assert "CANARY" not in str(audit(client)) + str(letters(client))
 
@@ -266,10 +264,8 @@ async def test_secret_token_and_payload_stand_in_no_log_repr_or_record(redis_url
             with pytest.raises(MessageRefused):
                 await system.agent("b").request("a", "x", "CANARY-payload", timeout=10)
             await decided(client)
-            shown = [
-                repr(each)
-                for each in (system, a, seat, system.redis, hand.credential, KEYRING, system.settings)
-            ]
+            holders = (system, a, seat, system.redis, system.settings, hand.credential, KEYRING)
+            shown = [repr(each) for each in holders]
             records = [str(audit(client)), str(entries(client, KEYS.audit_messages))]
         everything = b"".join(client.dump(key) or b"" for key in client.scan_iter())
     for text in (*shown, *records, caplog.text):

@@ -39,6 +39,12 @@ class Receiver(Agent[dict[str, Any]]):
         await message.reply("answer", message.data)
 
 
+@pytest.fixture
+def beating_fast(monkeypatch):
+    """Let a lost enrolment be noticed after half a second, not after five."""
+    monkeypatch.setattr("mas.registry.heartbeat.INTERVAL", 0.5)
+
+
 async def answers_again(agent: Agent[Any], *, within: float = 15) -> None:
     """Ask until there is an answer."""
     with anyio.fail_after(within):
@@ -112,7 +118,7 @@ async def test_a_server_that_falls_silent_is_waited_out():
         assert (report.lost, report.delivered_dup, report.handled_dup, report.pending) == (0, 0, 0, 0), report
 
 
-async def test_after_a_flush_everybody_is_enrolled_again_and_the_policy_put_back(redis_url, caplog):
+async def test_after_a_flush_everybody_is_enrolled_again_and_the_policy_put_back(redis_url, beating_fast):
     with asking(redis_url) as client:
         async with running(redis_url, a=Sender, b=Receiver) as system:
             a, b = system.agent("a"), system.agent("b")
@@ -126,10 +132,10 @@ async def test_after_a_flush_everybody_is_enrolled_again_and_the_policy_put_back
                 await b.got.reaches(before + 20)
             (group,) = client.xinfo_groups("agent.stream:b")
             assert group["name"] == b"agents"
-    assert "the policy was gone from redis; it is put back" in caplog.text
+            assert b"the policy was gone; it is put back" in client.dump("audit:security_events")
 
 
-async def test_identity_that_is_gone_means_deny_until_it_is_enrolled_again(redis_url):
+async def test_identity_that_is_gone_means_deny_until_it_is_enrolled_again(redis_url, beating_fast):
     with asking(redis_url) as client:
         async with running(redis_url, a=Sender, b=Receiver) as system:
             a, b, seat = system.agent("a"), system.agent("b"), system.seats[0]
@@ -154,7 +160,10 @@ async def test_without_a_policy_everything_is_denied_until_it_is_put_back(redis_
 @pytest.mark.parametrize(
     ("stream", "group"), [("mas.gateway.ingress", "gateway"), ("agent.stream:b", "agents")]
 )
-async def test_a_group_destroyed_under_load_begins_again_at_0_and_nothing_is_lost(redis_url, stream, group):
+async def test_a_group_destroyed_under_load_begins_again_at_0_and_nothing_is_lost(
+    redis_url, stream, group, monkeypatch
+):
+    monkeypatch.setattr("mas.agent.inbox.SWEEP", 1.0)
     count = 400
     with asking(redis_url) as client:
         async with running(redis_url, a=Sender, b=Receiver) as system, anyio.create_task_group() as tasks:
@@ -165,12 +174,16 @@ async def test_a_group_destroyed_under_load_begins_again_at_0_and_nothing_is_los
                 client.xgroup_destroy(stream, group)
             await until(lambda: len({message.data for message in b.got.seen}) == count, within=30)
             await until(lambda: client.xlen("agent.stream:b") == 0, within=20)
+            await answers_again(a)
             await until(lambda: client.xlen("mas.gateway.ingress") == 0)
             report = check(client, range(count), b.journal, "b")
-        assert report == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report
+        # The questions that showed that it answers again were accepted besides.
+        assert report.accepted > count
+        assert report._replace(accepted=count) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report
 
 
-async def test_scripts_flushed_under_load_are_loaded_again(redis_url):
+async def test_scripts_flushed_under_load_are_loaded_again(redis_url, monkeypatch):
+    monkeypatch.setattr("mas.agent.inbox.SWEEP", 1.0)
     count = 300
     with asking(redis_url) as client:
         async with running(redis_url, a=Sender, b=Receiver) as system, anyio.create_task_group() as tasks:
