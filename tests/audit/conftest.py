@@ -44,8 +44,16 @@ class Desk:
     def sealer(self, *, clock: Clock = SYSTEM, patience: float = 0, **settings: Any) -> Sealer:
         quick: dict[str, Any] = {"seal_interval": 0.1}
         chosen = AuditSettings(**(quick | settings))
-        how: dict[str, Any] = {"clock": clock, "patience": patience}
-        return Sealer(self.redis, KEYS, KEYRING, chosen, self.places, self.events, **how)
+        return Sealer(
+            self.redis,
+            KEYS,
+            KEYRING,
+            chosen,
+            self.places,
+            self.events,
+            clock=clock,
+            patience=patience,
+        )
 
     @asynccontextmanager
     async def sealing(self, **settings: Any) -> AsyncIterator[Sealer]:
