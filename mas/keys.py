@@ -27,6 +27,7 @@ class Keys:
         "audit_security",
         "dead_letters",
         "gateways",
+        "grants",
         "ingress",
         "namespace",
         "outsiders",
@@ -43,6 +44,7 @@ class Keys:
         self.ingress = f"{p}mas.gateway.ingress"
         self.gateways = f"{p}mas.gateways"
         self.agents = f"{p}mas.agents"
+        self.grants = f"{p}mas.grants"
         self.outsiders = f"{p}mas.outsiders"
         self.runners = f"{p}mas.runners"
         self.tombstones = f"{p}mas.tombstones"
@@ -95,6 +97,27 @@ class Keys:
         """Name the Redis user of an instance that runs outside."""
         return f"{self.redis_users}{agent}:{instance}"
 
+    def grant(self, grant: str) -> str:
+        """Name the string that makes a grant good for one enrolment."""
+        return f"{self.prefix}mas.grant:{grant}"
+
+    def grant_asked(self, grant: str) -> str:
+        """Name the string in which a grant's holder asks to be enrolled."""
+        return f"{self.prefix}mas.grant:{grant}:asked"
+
+    def grant_answer(self, grant: str) -> str:
+        """Name the string in which the answer lies, readable by the grant's holder alone."""
+        return f"{self.prefix}mas.grant:{grant}:answer"
+
+    def grant_user(self, grant: str) -> str:
+        """Name the Redis user that a grant opens."""
+        return f"{self.grant_users}{grant}"
+
+    @property
+    def grant_users(self) -> str:
+        """What the names of all those users begin with."""
+        return f"{self.prefix}mas.grant:"
+
     @property
     def redis_users(self) -> str:
         """What the names of all those users begin with."""
@@ -112,6 +135,10 @@ class Keys:
         """Name the hash of an agent's token buckets."""
         return f"{self.prefix}ratelimit:{agent}"
 
+    def pair_rate_limit(self, sender: AgentId, target: AgentId) -> str:
+        """Name the hash of the token buckets for what one agent sends to another."""
+        return f"{self.prefix}ratelimit:{sender}:{target}"
+
     def replay(self, agent: AgentId, instance: InstanceId, sequence: int) -> str:
         """Name the bitmap that holds the mark of a submission's sequence number."""
         return f"{self.prefix}mas.replay:{agent}:{instance}:{sequence // REPLAY_BLOCK}"
@@ -127,6 +154,10 @@ class Keys:
     def chain(self, root: MessageId) -> str:
         """Name the count of the messages that one message caused."""
         return f"{self.prefix}mas.chain:{root}"
+
+    def redriven(self, order: str) -> str:
+        """Name the channel on which the outcome of one order to redrive is told."""
+        return f"{self.prefix}mas.redriven:{order}"
 
     def ring(self, agent: AgentId) -> str:
         """Name the channel that tells an agent's processes of new mail."""

@@ -175,11 +175,16 @@ def test_every_key_in_redis_is_explained():
         keys.state(agent),
         keys.capability("{name}"),
         keys.rate_limit(agent),
+        keys.pair_rate_limit(agent, AgentId("{target}")),
         keys.replay(agent, instance, 0).replace(":0", ":{n}"),
         keys.answered(agent, instance, 0).replace(":0", ":{n}"),
         keys.circuit(agent),
         keys.chain(MessageId("{message id}")),
+        keys.redriven("{order}"),
         keys.ring(agent),
+        keys.runner("{runner}"),
+        keys.steering("{runner}"),
+        keys.steering_answer("{command}"),
     ]
     listed = [key for row in rows("GATEWAY.md", "Keys in Redis") for key in re.findall(r"`([^`]+)`", row[0])]
     assert sorted(listed) == sorted(fixed + made)

@@ -23,7 +23,7 @@ from mas.audit.query import Filter, Found
 from mas.audit.record import AuditRecord, Counter
 from mas.audit.report import Report
 from mas.audit.seal import Flaw
-from mas.audit.sealer import Sealer
+from mas.audit.sealer import LEASE, Sealer
 from mas.audit.signing import PublicKeys
 from mas.audit.trails import Trail, trail_key
 from mas.redis.lease import KEEP, LET_GO
@@ -31,6 +31,7 @@ from mas.redis.lease import KEEP, LET_GO
 SCRIPTS = (APPEND, KEEP, LET_GO, TRIM)
 
 __all__ = [
+    "LEASE",
     "SCRIPTS",
     "AuditRecord",
     "AuditTrail",

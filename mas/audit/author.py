@@ -43,7 +43,7 @@ class Draft:
                 problem = head
             else:
                 add(head)
-                problem = take(head, int(entry[0].partition(b"-")[0]) / 1000)
+                problem = take(head, entry[0])
             if problem and len(self.flaws) < _MOST_FLAWS:
                 self.flaws.append(Flaw(entry[0].decode(), problem, self.trail))
         self.digests += digests(entries)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from mas.audit.entry import Head
+from mas.audit.entry import Head, order
 from mas.audit.record import RUN_LIFE, read_ranges
 
 SLACK = 3600
@@ -39,13 +39,11 @@ class Continuity:
             name: Run(run.last, run.commit, list(run.missing)) for name, run in (runs or {}).items()
         }
 
-    def take(self, head: Head, seconds: float) -> str:
-        """Take note of the next record and say what is wrong with it, if anything is.
-
-        :param seconds: the time of its entry, since the epoch
-        """
+    def take(self, head: Head, entry_id: bytes) -> str:
+        """Take note of the next record and say what is wrong with it, if anything is."""
         run = self._runs.get(head.run)
         if run is None:
+            seconds = order(entry_id)[0] / 1000
             if not began(head.run) - SLACK <= seconds <= began(head.run) + RUN_LIFE + SLACK:
                 return f"its run {head.run} was over: it is a copy of an old record"
             run = self._runs[head.run] = Run()

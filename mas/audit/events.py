@@ -36,6 +36,7 @@ class EventKind(StrEnum):
     """What happened."""
 
     POLICY_CHANGED = "POLICY_CHANGED"
+    GRANTED = "GRANTED"
     ENROLLED = "ENROLLED"
     ROTATED = "ROTATED"
     LEFT = "LEFT"

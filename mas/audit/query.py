@@ -50,12 +50,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def matches(self, found: "Found") -> bool:
         """Say whether a record is one."""
         record = found.record
+        names = ("gateway", "subject", "event") if "event" in record else ("sender", "target", "decision")
+        sender, target, decision = (record.get(name) for name in names)
         return (
             self.trail in {None, found.trail}
             and self.since <= found.seconds < self.until
-            and self.sender in {"", record.get("sender", record.get("gateway"))}
-            and self.target in {"", record.get("target", record.get("subject"))}
-            and self.decision in {"", record.get("decision", record.get("event"))}
+            and self.sender in {"", sender}
+            and self.target in {"", target}
+            and self.decision in {"", decision}
             and (not self.violation or self.violation in record.get("violations", ()))
             and self.correlation in {"", record.get("correlation_id"), record.get("message_id")}
         )

@@ -155,23 +155,24 @@ class Index:
     """Who and what a range is about, so that a query can pass it over."""
 
     def __init__(self) -> None:
-        self._senders, self._targets = set[str](), set[str]()
-        self._decisions, self._classes = set[str](), set[str]()
+        self._about: set[tuple[str, str, str]] = set()
+        self._classes: set[str] = set()
 
     def add(self, head: Head) -> None:
         """Take a record in."""
-        self._senders.add(head.sender or head.gateway)
-        self._targets.add(head.target or head.subject)
-        self._decisions.add(head.decision or head.event)
+        if head.event:
+            self._about.add((head.gateway, head.subject, head.event))
+        else:
+            self._about.add((head.sender, head.target, head.decision))
         if head.violations:
             self._classes.update(head.violations)
 
     def lists(self) -> dict[str, tuple[str, ...]]:
         """Return the lists by the seal's field names."""
         return {
-            "senders": _listed(self._senders),
-            "targets": _listed(self._targets),
-            "decisions": _listed(self._decisions),
+            "senders": _listed({sender for sender, _, _ in self._about}),
+            "targets": _listed({target for _, target, _ in self._about}),
+            "decisions": _listed({decision for _, _, decision in self._about}),
             "classes": _listed(self._classes),
         }
 

@@ -6,7 +6,7 @@ continues without a gap; that a link is appended only to the one it was made for
 it. If less is found than was sealed, the chain goes on from what is remembered, and says so for ever.
 """
 
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import anyio
@@ -46,7 +46,8 @@ _RETENTION: Final = 5.0  # seconds between two looks at what is too old
 class Sealer:
     """See the module.
 
-    :param started: called once this sealer has the lease, for whoever wants to know
+    :param patience: seconds in which others may take the lease first; for a process that is busy with
+        more urgent things
     """
 
     def __init__(
@@ -59,10 +60,10 @@ class Sealer:
         events: Events,
         *,
         clock: Clock = SYSTEM,
-        started: Callable[[], None] = lambda: None,
+        patience: float = 0.0,
     ) -> None:
         self._redis, self._keys, self._settings = redis, keys, settings
-        self._places, self._events, self._clock, self._started = places, events, clock, started
+        self._places, self._events, self._clock, self._patience = places, events, clock, patience
         self._macs = {trail: trail_key(keyring, trail.stream(keys)) for trail in Trail}
         self._file = KeyFile(places.key, places.public)
         self._sink = sink_of(settings, places)
@@ -71,6 +72,7 @@ class Sealer:
         self._author: Author | None = None
         self._expected = b""
         self._remembered: Sealed | None = None
+        self._length = 0
         self._next_look = self._last_look = self._next_retention = 0.0
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -80,6 +82,7 @@ class Sealer:
         """
         await anyio.to_thread.run_sync(self._file.load)
         task_status.started()
+        await self._clock.sleep(self._patience)
         try:
             while True:
                 try:
@@ -90,6 +93,7 @@ class Sealer:
                 except ConfigurationError as error:
                     self._events.alarm(self._keys.audit_seals, f"cannot seal: {error}")
                     self._author = None
+                    await self._stand_back()
                 await self._clock.sleep(_RENEWAL)
         finally:
             with anyio.move_on_after(_FLUSH, shield=True):
@@ -100,9 +104,9 @@ class Sealer:
         while await self._lease.keep():
             if self._author is None:
                 self._author = await self._take_up()
-                self._started()
+                self._next_look = 0.0
             now = self._clock.monotonic()
-            if now >= self._next_look:
+            if now >= self._next_look or await self._much_is_new():
                 if not await self._seal_new():
                     self._author = None
                     continue
@@ -114,6 +118,17 @@ class Sealer:
             if pause > 0:
                 await self._clock.sleep(min(pause, _RENEWAL))
         self._author = None
+
+    async def _much_is_new(self) -> bool:
+        """Say whether a burst began after the last look, and has filled a seal since."""
+        length: int = await self._redis.call("XLEN", self._keys.audit_messages)
+        return length - self._length >= self._settings.seal_batch
+
+    async def _stand_back(self) -> None:
+        """Leave the lease to whoever can seal."""
+        with suppress(RedisUnavailable, ResponseError):
+            await self._lease.let_go()
+        await self._clock.sleep(LEASE)
 
     async def _take_up(self) -> Author:
         """Find where the chain goes on.
@@ -175,6 +190,8 @@ class Sealer:
         for trail, entries, length in asked:
             found, total = await entries.result(), await length.result()
             busiest = max(busiest, len(found))
+            if trail is Trail.MESSAGES:
+                self._length = total
             if found and not await self._seal(author, trail, found):
                 return False
             if len(found) < most:

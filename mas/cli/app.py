@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from mas.cli.audit import audit
+from mas.cli.circuits import circuits
 from mas.cli.dlp import dlp
+from mas.cli.dlq import dlq
 from mas.cli.policy import policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -239,6 +241,89 @@ def enroll(
         )
 
 
+@agents.command()
+@click.argument("agent", metavar="ID")
+@_config
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The grant's file. Default: ID.grant.json here.",
+)
+@click.option("--redis-url", envvar="MAS_OUTSIDE_REDIS_URL", help="How its holder reaches Redis.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.1, 100_000),
+    default=60.0,
+    show_default=True,
+    help="How long it may be redeemed.",
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(0.01, 3650),
+    default=30.0,
+    show_default=True,
+    help="How long the credentials are good from then on.",
+)
+@click.option("--capability", "capabilities", multiple=True, help="What the agent offers; may be repeated.")
+@_debug
+def grant(
+    agent: str,
+    config: Path | None,
+    output: Path | None,
+    redis_url: str | None,
+    minutes: float,
+    days: float,
+    capabilities: tuple[str, ...],
+    *,
+    debug: bool,
+) -> None:
+    """Let somebody enrol one instance of an agent.
+
+    Once, and without the secret: whoever holds the file redeems it where the agent is to run.
+    """
+    from mas.cli import identity, logs
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else "warning")
+        identity.grant_agent(
+            config,
+            agent,
+            output=output,
+            redis_url=redis_url,
+            minutes=minutes,
+            days=days,
+            capabilities=capabilities,
+        )
+
+
+@agents.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--instance", help="The instance's name. Default: a random one.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The credentials file. Default: ID.INSTANCE.credentials.json here.",
+)
+@click.option("--allow-plaintext", is_flag=True, help="Use a Redis on another machine without TLS.")
+@_debug
+def redeem(
+    file: Path, instance: str | None, output: Path | None, *, allow_plaintext: bool, debug: bool
+) -> None:
+    """Turn a grant into credentials.
+
+    Needs no configuration and no secret, only the file that mas agents grant wrote.
+    """
+    from mas.cli import identity, logs
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        logs.configure("debug" if debug else "warning")
+        identity.redeem_grant(file, instance, output=output, allow_plaintext=allow_plaintext)
+
+
 def _steering(do: str, does: str) -> None:
     """Add a command that steers what it is given."""
 
@@ -298,5 +383,7 @@ def demo(backend: str, *, debug: bool) -> None:
 
 
 app.add_command(audit)
+app.add_command(circuits)
 app.add_command(dlp)
+app.add_command(dlq)
 app.add_command(policy)

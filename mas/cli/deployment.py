@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import Events
+from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
 from mas.errors import ConfigurationError
 from mas.keys import Keys
 from mas.redis import EmbeddedServer, Redis, Script, open_redis
@@ -32,13 +33,15 @@ class Deployment(NamedTuple):
     """Whom the audit trail is to name."""
     events: Events
     """The trail of security events: awaited with `write`."""
+    url: str
+    """Where its Redis is, password and all."""
 
 
 @asynccontextmanager
 async def reaching(
     config: Path | None,
     *,
-    scripts: tuple[Script, ...] = (*REGISTRY_SCRIPTS, *AUDIT_SCRIPTS),
+    scripts: tuple[Script, ...] = (*DIRECTORY_SCRIPTS, *REGISTRY_SCRIPTS, *AUDIT_SCRIPTS),
     blocking: float = 0,
 ) -> AsyncGenerator[Deployment]:
     """Open the Redis of the deployment that a configuration describes, with its secret.
@@ -62,7 +65,7 @@ async def reaching(
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
         events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
-        yield Deployment(settings, redis, keys, keyring, _actor(), events)
+        yield Deployment(settings, redis, keys, keyring, _actor(), events, url)
 
 
 @asynccontextmanager

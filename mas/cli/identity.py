@@ -1,4 +1,4 @@
-"""`mas agents list|revoke|lift|enroll`: who may run, here and elsewhere."""
+"""`mas agents list|revoke|lift|enroll|grant|redeem`: who may run, here and elsewhere."""
 
 from pathlib import Path
 
@@ -14,8 +14,19 @@ from mas.clock import SYSTEM
 from mas.directory import AgentRecord, Tombstones
 from mas.errors import ConfigurationError, EnrolmentRefused
 from mas.ids import AgentId, InstanceId, agent_id, instance_id, new_instance_id
-from mas.registry import Lives, TombstoneFile, enrol_outsider, lift, list_agents, revoke, shut_out
-from mas.registry.credentials import default_file
+from mas.registry import (
+    GrantFile,
+    Lives,
+    TombstoneFile,
+    enrol_outsider,
+    issue_grant,
+    lift,
+    list_agents,
+    redeem,
+    revoke,
+    shut_out,
+)
+from mas.registry.credentials import Credentials, default_file
 from mas.registry.listing import ListedAgent
 from mas.settings import RedisUrl
 
@@ -67,6 +78,37 @@ def enrol_agent(
     click.echo(file)
 
 
+def grant_agent(
+    config: Path | None,
+    who: str,
+    *,
+    output: Path | None,
+    redis_url: str | None,
+    minutes: float,
+    days: float,
+    capabilities: tuple[str, ...],
+) -> None:
+    """Write a grant for one agent."""
+    url = None if redis_url is None else RedisUrl(redis_url)
+    record = AgentRecord(agent_id(who), tuple(dict.fromkeys(capabilities)), outside=True)
+    file = output or Path(f"{record.agent_id}.grant.json")
+    anyio.run(_grant, config, record, file, url, minutes * 60, days * _DAY, backend="trio")
+    click.echo(file)
+
+
+def redeem_grant(file: Path, instance: str | None, *, output: Path | None, allow_plaintext: bool) -> None:
+    """Write the credentials that a grant is good for."""
+    grant = GrantFile.read(file)
+    name = new_instance_id() if instance is None else instance_id(instance)
+
+    async def ask() -> Credentials:
+        return await redeem(grant, name, allow_plaintext=allow_plaintext)
+
+    written = output or default_file(AgentId(grant.agent_id), name)
+    anyio.run(ask, backend="trio").write(written)
+    click.echo(written)
+
+
 async def _list(config: Path | None) -> list[ListedAgent]:
     async with reaching(config) as at:
         return await list_agents(at.redis, at.keys, at.keyring)
@@ -101,15 +143,7 @@ async def _enrol(
     days: float,
 ) -> Path:
     async with reaching(config) as at:
-        url = url or at.settings.redis_url
-        if url is None:
-            raise EnrolmentRefused(
-                record.agent_id, "the embedded server is this machine's own: give the deployment a Redis URL"
-            )
-        if url.crosses_network_in_clear and not at.settings.gateway.redis.allow_plaintext:
-            raise ConfigurationError(
-                f"the URL leads to another machine without TLS: {url}", hint="give a rediss:// URL"
-            )
+        url = _way_in(at, record.agent_id, url)
         known = Tombstones(await anyio.to_thread.run_sync(_file(at).load))
         credentials = await enrol_outsider(
             at.redis,
@@ -127,6 +161,38 @@ async def _enrol(
         subject = f"{record.agent_id}:{instance}"
         await at.events.write(EventKind.ENROLLED, subject, actor=at.actor, detail="it runs elsewhere")
         return file
+
+
+async def _grant(
+    config: Path | None, record: AgentRecord, file: Path, url: RedisUrl | None, life: float, token_life: float
+) -> None:
+    async with reaching(config) as at:
+        grant = await issue_grant(
+            at.redis,
+            at.keys,
+            at.keyring,
+            record,
+            _way_in(at, record.agent_id, url),
+            now=SYSTEM.wall(),
+            life=life,
+            token_life=token_life,
+        )
+        grant.write(file)
+        await at.events.write(EventKind.GRANTED, record.agent_id, actor=at.actor, detail=grant.grant_id)
+
+
+def _way_in(at: Deployment, agent: AgentId, url: RedisUrl | None) -> RedisUrl:
+    """Return how one that runs elsewhere reaches Redis: as told, else as this deployment does."""
+    url = url or at.settings.redis_url
+    if url is None:
+        raise EnrolmentRefused(
+            agent, "the embedded server is this machine's own: give the deployment a Redis URL"
+        )
+    if url.crosses_network_in_clear and not at.settings.gateway.redis.allow_plaintext:
+        raise ConfigurationError(
+            f"the URL leads to another machine without TLS: {url}", hint="give a rediss:// URL"
+        )
+    return url
 
 
 def _file(at: Deployment) -> TombstoneFile:

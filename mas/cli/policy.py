@@ -1,32 +1,13 @@
 """`mas policy`: see who may talk to whom, ask why, test it, and put the configuration in force."""
 
-from collections.abc import Callable
+import sys
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from mas.cli.shared import operator_options
 
-
-def _options(*, live: bool) -> Callable[[Command], Command]:
-    """Give a command the options that all of the group share."""
-
-    def add(command: Command) -> Command:
-        command = click.option("--debug", is_flag=True, help="Show tracebacks of errors.")(command)
-        command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
-        if live:
-            help_ = "Ask the policy in force, in Redis, and not the configuration."
-            command = click.option("--live", is_flag=True, help=help_)(command)
-        return click.option(
-            "--config",
-            "-c",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="agents.yaml, or its directory. Default: MAS_CONFIG, else the nearest one upward from here.",
-        )(command)
-
-    return add
+_live = click.option("--live", is_flag=True, help="Ask the policy in force, not the configuration.")
 
 
 @click.group()
@@ -35,7 +16,8 @@ def policy() -> None:
 
 
 @policy.command()
-@_options(live=True)
+@_live
+@operator_options
 def show(config: Path | None, *, live: bool, as_json: bool, debug: bool) -> None:
     """Show who may talk to whom, as a table."""
     from mas.cli.complaint import told
@@ -50,13 +32,12 @@ def show(config: Path | None, *, live: bool, as_json: bool, debug: bool) -> None
 @click.argument("sender", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.argument("kind", metavar="TYPE")
-@_options(live=True)
+@_live
+@operator_options
 def explain(
     sender: str, target: str, kind: str, config: Path | None, *, live: bool, as_json: bool, debug: bool
 ) -> None:
     """Name the rule that decides about a message of TYPE; exit with 77 if it is denied."""
-    import sys
-
     from mas.cli.complaint import told
 
     with told(debug=debug):
@@ -67,14 +48,13 @@ def explain(
 
 @policy.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@_options(live=True)
+@_live
+@operator_options
 def test(file: Path, config: Path | None, *, live: bool, as_json: bool, debug: bool) -> None:
     """Compare the policy with FILE; exit with 1 if it decides otherwise anywhere.
 
     FILE is a YAML list of {from, to, type, expect: allow or deny}.
     """
-    import sys
-
     from mas.cli.complaint import told
 
     with told(debug=debug):
@@ -84,7 +64,7 @@ def test(file: Path, config: Path | None, *, live: bool, as_json: bool, debug: b
 
 
 @policy.command()
-@_options(live=False)
+@operator_options
 def reload(config: Path | None, *, as_json: bool, debug: bool) -> None:
     """Put the configuration's permissions in force, on every gateway's next commit.
 

@@ -9,9 +9,9 @@ import msgspec
 import yaml
 
 from mas.audit import EventKind
+from mas.cli.deployment import reaching
 from mas.cli.exits import FAILED, REFUSED
 from mas.cli.printable import printable
-from mas.cli.reach import reaching
 from mas.cli.table import table
 from mas.directory import Policy, PolicyKeeper, Rule, Ruling, accesses, read_policy, rules_of
 from mas.errors import ConfigurationError
@@ -124,7 +124,9 @@ async def _publish(config: Path | None) -> tuple[bool, int]:
         keeper = PolicyKeeper(
             there.redis, there.keys, there.keyring, rules, published=note, alarm=there.events.alarm
         )
-        return await keeper.publish(rules), len(set(rules))
+        changed = await keeper.publish(rules)
+        await there.events.flush()
+        return changed, len(set(rules))
 
 
 def _policy(config: Path | None, *, live: bool) -> tuple[Settings, Policy]:

@@ -3,18 +3,18 @@
 service     read, decide, commit; the one loop
 submission  one entry on its way to a decision
 stages/     the policies, one a file; `pipeline` asks them in turn
-batch       from submissions to one commit; `control` for messages to the gateway itself
-writes      what a decision writes
-commit      the one atomic step
+batch       from submissions to one commit; `control` for messages to the gateway, `redrive` for letters
+writes      what a decision writes; `floods` what of it is passed over
+commit      the one atomic step; `counts` what was committed
 lease       which gateway am I; `takeover` of those that fell silent
 """
 
 from mas.bus import SCRIPTS as BUS_SCRIPTS
 from mas.gateway.commit import COMMIT
+from mas.gateway.counts import DecisionCounts
 from mas.gateway.service import BLOCK, Gateway
-from mas.gateway.writes import DeadLetter
 from mas.redis.lease import KEEP, LET_GO
 
 SCRIPTS = (COMMIT, KEEP, LET_GO, *BUS_SCRIPTS)
 
-__all__ = ["BLOCK", "SCRIPTS", "DeadLetter", "Gateway"]
+__all__ = ["BLOCK", "SCRIPTS", "DecisionCounts", "Gateway"]

@@ -7,7 +7,9 @@ from mas.decision import Decision
 from mas.directory import Sender
 from mas.gateway.change import Bucket, Change, Commit, Token
 from mas.gateway.control import control
+from mas.gateway.floods import Floods
 from mas.gateway.pipeline import decide
+from mas.gateway.redrive import REDRIVEN, open_orders
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages import Stage
 from mas.gateway.submission import Submission
@@ -22,32 +24,49 @@ from mas.redis import Redis
 class Batch:
     """The submissions of one read, their changes, and what the commit must find unchanged."""
 
-    __slots__ = ("_bucket_at", "_buckets", "_token_at", "changes", "counts", "submissions", "tokens")
+    __slots__ = (
+        "_bucket_at",
+        "_buckets",
+        "_token_at",
+        "changes",
+        "counts",
+        "decisions",
+        "submissions",
+        "tokens",
+    )
 
     def __init__(self, submissions: list[Submission]) -> None:
         self.submissions = submissions
         self.changes: list[Change] = []
         self.counts: list[int] = []
-        """The number of each change's audit record."""
+        """The number of each change's audit record; 0 for one that leaves none."""
+        self.decisions: list[Decision | None] = []
+        """What each change decides; None for one that decides nothing."""
         self.tokens: list[Token] = []
         self._token_at: dict[str, int] = {}
         self._buckets: list[Bucket] = []
         self._bucket_at: dict[str, int] = {}
 
-    def add(self, change: Change, count: int, submission: Submission) -> None:
-        """Add a change; a proven sender's token must still stand at the commit."""
+    def write(self, change: Change, scribe: Scribe) -> None:
+        """Add a change that asks nothing of its sender any more."""
         self.changes.append(change)
-        self.counts.append(count)
+        self.counts.append(scribe.count)
+        self.decisions.append(scribe.decision)
+
+    def add(self, change: Change, scribe: Scribe, submission: Submission) -> None:
+        """Add a change; a proven sender's token must still stand at the commit."""
+        self.write(change, scribe)
         if submission.proven and submission.sender is not None:
             change.token = self._token(submission.sender)
 
-    def charge(self, change: Change, bucket: Bucket) -> None:
-        """Let a sender's buckets pay for a change."""
-        at = self._bucket_at.get(bucket.key)
-        if at is None:
-            self._buckets.append(bucket)
-            at = self._bucket_at[bucket.key] = len(self._buckets)
-        change.bucket = at
+    def charge(self, change: Change, buckets: tuple[Bucket, ...]) -> None:
+        """Let buckets pay for a change."""
+        for bucket in buckets:
+            at = self._bucket_at.get(bucket.key)
+            if at is None:
+                self._buckets.append(bucket)
+                at = self._bucket_at[bucket.key] = len(self._buckets)
+            change.buckets += (at,)
 
     def commit(self, snapshot: Snapshot) -> Commit:
         """Return what the script is given."""
@@ -92,14 +111,17 @@ async def decide_batch(
     stages: tuple[Stage, ...],
     counter: Counter,
     redis: Redis,
-    buckets: Callable[[AgentId], Bucket | None],
+    buckets: Callable[[AgentId, AgentId], tuple[Bucket, ...]],
+    floods: Floods,
+    alarm: Callable[[str, str], None],
 ) -> Batch:
     """Decide a batch; waits for Redis only for strangers, unknown targets and control messages."""
     await _meet_strangers(submissions, snapshot)
-    verdicts = [decide(submission, snapshot, stages) for submission in submissions]
+    await open_orders(submissions, snapshot, redis, alarm)
+    verdicts = [_decide(submission, snapshot, stages) for submission in submissions]
     await _look_for_new_tokens(submissions, verdicts, snapshot, stages)
     await _look_for_targets(submissions, verdicts, snapshot, stages)
-    scribe, batch = Scribe(snapshot, counter), Batch(submissions)
+    scribe, batch = Scribe(snapshot, counter, floods), Batch(submissions)
     for submission, verdict in zip(submissions, verdicts, strict=True):
         message = submission.message
         if message is None or not verdict.decision.delivers:
@@ -108,23 +130,31 @@ async def decide_batch(
             change = await control(submission, message, snapshot, scribe, redis)
         else:
             change = scribe.allow(submission, message, verdict)
-            if (bucket := buckets(submission.agent)) is not None:
-                batch.charge(change, bucket)
-        batch.add(change, scribe.count, submission)
+            batch.charge(change, buckets(submission.agent, message.target_id))
+        batch.add(change, scribe, submission)
     return batch
 
 
 def refuse_batch(
-    refused: Iterable[tuple[Submission, Verdict]], snapshot: Snapshot, counter: Counter
+    refused: Iterable[tuple[Submission, Verdict]], snapshot: Snapshot, counter: Counter, floods: Floods
 ) -> Batch:
     """Write what the commit found out otherwise: only records, letters and notices, no conditions."""
-    scribe, batch = Scribe(snapshot, counter), Batch([])
+    scribe, batch = Scribe(snapshot, counter, floods), Batch([])
     for submission, verdict in refused:
         batch.submissions.append(submission)
-        change = scribe.refuse(submission, verdict)
-        batch.changes.append(change)
-        batch.counts.append(scribe.count)
+        batch.write(scribe.refuse(submission, verdict), scribe)
     return batch
+
+
+def _decide(submission: Submission, snapshot: Snapshot, stages: tuple[Stage, ...]) -> Verdict:
+    if submission.trouble is not None:
+        return submission.trouble
+    if submission.redrive is None:
+        return decide(submission, snapshot, stages)
+    verdict = decide(submission, snapshot, REDRIVEN)
+    if not verdict.decision.delivers:
+        return verdict
+    return verdict._replace(reason=f"redriven by {submission.redrive.actor} from {submission.redrive.letter}")
 
 
 async def _meet_strangers(submissions: list[Submission], snapshot: Snapshot) -> None:
@@ -171,4 +201,4 @@ async def _look_for_targets(
     if targets:
         await snapshot.mirror.learn_targets(targets)
         for i in lost:
-            verdicts[i] = decide(submissions[i], snapshot, stages)
+            verdicts[i] = _decide(submissions[i], snapshot, stages)

@@ -57,7 +57,10 @@ class Write(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Removal(msgspec.Struct, array_like=True, frozen=True):
-    """A delivery to take off its stream, if this consumer still owns it; no stream means none."""
+    """A delivery to take off its stream, if this consumer still owns it; no stream means none.
+
+    Without a group it is a dead letter, which is taken off if it is still there.
+    """
 
     stream: str = ""
     group: str = ""
@@ -95,8 +98,8 @@ class Change(msgspec.Struct, array_like=True):
     writes: tuple[Write, ...]
     token: int = 0
     """Which of the commit's tokens must be valid, counted from 1; 0 for a sender that proved nothing."""
-    bucket: int = 0
-    """Which of the commit's buckets pays, counted from 1; 0 for none."""
+    buckets: tuple[int, ...] = ()
+    """Which of the commit's buckets pay, counted from 1."""
     mark: Mark = NO_MARK
     answered: Mark = NO_MARK
     target: str = ""
@@ -119,7 +122,7 @@ class Token(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Bucket(msgspec.Struct, array_like=True, frozen=True):
-    """A sender's token buckets: (name, capacity in messages, refill in messages a second) each."""
+    """Token buckets of a sender or a pair: (name, capacity in messages, refill in messages a second) each."""
 
     key: str
     limits: tuple[tuple[str, float, float], ...]

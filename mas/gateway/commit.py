@@ -31,7 +31,7 @@ local now = clock[1] + clock[2] / 1e6
 
 _CHANGES = """local outcomes, acked, marked, answers, rung, length = {}, {}, {}, {}, {}, {}
 for i, change in ipairs(changes) do
-  local ingress, entry, writes, token, bucket, mark, answered, target, circuit, chain,
+  local ingress, entry, writes, token, paying, mark, answered, target, circuit, chain,
     report, removal, rings = unpack(change)
   local outcome = 0
   if target ~= '' and not length[target] then
@@ -39,7 +39,7 @@ for i, change in ipairs(changes) do
     length[target] = type(size) == 'number' and size or false
     if length[target] == false then outcome = 6 end
   end
-  local wait = bucket > 0 and bucket_wait(bucket) or 0
+  local wait = bucket_wait(paying)
   local closed_in = circuit ~= '' and circuit_wait(circuit) or 0
   if outcome ~= 0 then
   elseif token > 0 and not valid[token] then outcome = 2
@@ -61,14 +61,18 @@ for i, change in ipairs(changes) do
       redis.call('SETBIT', answered[1], answered[2], 1)
       answers[answered[1]] = true
     end
-    if bucket > 0 then bucket_pay(bucket) end
+    bucket_pay(paying)
     if circuit ~= '' then circuit_pass(circuit) end
     if chain ~= '' then chain_pay(chain) end
     if report[1] ~= '' then circuit_report(unpack(report)) end
     if removal[1] ~= '' then
-      local held = redis.pcall('XPENDING', removal[1], removal[2], removal[4], removal[4], 1, removal[3])
+      -- A dead letter belongs to nobody: whoever deletes it may deliver it.
+      local held = removal[2] == '' and redis.call('XRANGE', removal[1], removal[4], removal[4])
+        or redis.pcall('XPENDING', removal[1], removal[2], removal[4], removal[4], 1, removal[3])
       if #held == 0 then
-        outcome, writes = 1, {}
+        outcome, writes, rings = 1, {}, {}
+      elseif removal[2] == '' then
+        redis.call('XDEL', removal[1], removal[4])
       else
         redis.call('XACK', removal[1], removal[2], removal[4])
         redis.call('XDEL', removal[1], removal[4])

@@ -16,8 +16,9 @@ from mas.gateway.change import Change, Removal
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
-from mas.gateway.writes import DeadLetter, Scribe
+from mas.gateway.writes import Scribe
 from mas.keys import AGENT_GROUP
+from mas.letters import DeadLetter
 from mas.message import Message, decode
 from mas.redis import Redis
 from mas.trust import seal

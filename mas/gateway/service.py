@@ -22,6 +22,8 @@ from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
 from mas.gateway.change import STALE_POLICY, UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
+from mas.gateway.counts import DecisionCounts
+from mas.gateway.floods import Floods
 from mas.gateway.lease import Name
 from mas.gateway.rates import buckets_for
 from mas.gateway.refusals import refusal_for
@@ -51,6 +53,7 @@ class Gateway:
     :param reading: a connection of the gateway's own, opened for reads that block for `BLOCK`
     :param tombstones: who was revoked, as far as this process knows
     :param alarm: told what is not as it must be: where, and the problem
+    :param counts: goes on counting, where an earlier gateway of the process has begun to
     """
 
     def __init__(
@@ -66,8 +69,11 @@ class Gateway:
         clock: Clock = SYSTEM,
         host: str | None = None,
         alarm: Callable[[str, str], None] | None = None,
+        counts: DecisionCounts | None = None,
     ) -> None:
         self._alarm = alarm or _log_alarm
+        self.counts = counts or DecisionCounts()
+        self._floods = Floods(settings.authentication.recorded_failures, self._alarm)
         self._redis, self._reading, self._subscriber = redis, reading, subscriber
         self._keys, self._keyring, self._settings, self._clock = keys, keyring, settings, clock
         self._mirror = Mirror(redis, keys, keyring, alarm=self._distrust, tombstones=tombstones, clock=clock)
@@ -173,7 +179,14 @@ class Gateway:
     async def _decide(self, submissions: list[Submission]) -> Batch:
         self.decided += len(submissions)
         return await decide_batch(
-            submissions, self._snapshot(), self._stages, self._counter, self._redis, self._buckets
+            submissions,
+            self._snapshot(),
+            self._stages,
+            self._counter,
+            self._redis,
+            self._buckets,
+            self._floods,
+            self._alarm,
         )
 
     def _commit(self, connection: Redis, batch: Batch) -> Reply:
@@ -188,11 +201,8 @@ class Gateway:
             await self._mend(batch, outcomes)
             batch = await self._decide([_again(s) for s in batch.submissions])
             outcomes = await self._run_commit(batch)
-        if not any(outcomes):
+        if self._all_done(batch, outcomes):
             return
-        self._counter.give_back(
-            count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
-        )
         refused, doubted = [], []
         for submission, outcome in zip(batch.submissions, outcomes, strict=True):
             if (refusal := refusal_for(outcome)) is None:
@@ -212,20 +222,31 @@ class Gateway:
 
     async def _conclude_refusals(self, refused: list[tuple[Submission, Verdict]]) -> None:
         while refused:
-            batch = refuse_batch(refused, self._snapshot(), self._counter)
+            batch = refuse_batch(refused, self._snapshot(), self._counter, self._floods)
             outcomes = await self._run_commit(batch)
             if outcomes in _ALL_LEFT:
                 await self._mend(batch, outcomes)
                 continue
-            self._counter.give_back(
-                count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
-            )
+            self._all_done(batch, outcomes)
             # Of two copies that were refused together, the second met the mark of the first.
             refused = [
                 (submission, refusal)
                 for submission, outcome in zip(batch.submissions, outcomes, strict=True)
                 if (refusal := refusal_for(outcome)) is not None
             ]
+
+    def _all_done(self, batch: Batch, outcomes: list[int]) -> bool:
+        """Count what was done and give back the numbers of what was not; say whether all was."""
+        if not any(outcomes):
+            self.counts.add(batch.decisions)
+            return True
+        self.counts.add(
+            decision for decision, outcome in zip(batch.decisions, outcomes, strict=True) if not outcome
+        )
+        self._counter.give_back(
+            count for count, outcome in zip(batch.counts, outcomes, strict=True) if outcome
+        )
+        return False
 
     async def _mend(self, batch: Batch, outcome: int) -> None:
         """See to what kept a whole batch from being committed."""

@@ -2,7 +2,9 @@
 
 from mas.bus import Entry
 from mas.directory import Sender
+from mas.gateway.verdict import Verdict
 from mas.ids import AgentId, InstanceId
+from mas.letters import ORDER_FIELDS, Redrive
 from mas.message import Message
 from mas.trust import Permit
 
@@ -24,9 +26,11 @@ class Submission:
         "envelope",
         "instance",
         "message",
+        "order",
         "permit",
         "proven",
         "redacted",
+        "redrive",
         "rule",
         "sender",
         "sequence",
@@ -35,6 +39,7 @@ class Submission:
         "signed_at",
         "signed_at_text",
         "stream",
+        "trouble",
         "well_formed",
     )
 
@@ -55,6 +60,12 @@ class Submission:
         self.envelope = self.signed_at_text = self.sequence_text = self.signature = b""
         fields = entry.fields or []
         self.well_formed = fields[::2] == FIELDS
+        self.order = fields[1] if fields[::2] == ORDER_FIELDS else b""
+        """An operator's order to redrive, unopened; empty for what agents submit."""
+        self.redrive: Redrive | None = None
+        """The order, once it is known to be one; the rest is then its letter's."""
+        self.trouble: Verdict | None = None
+        """What keeps the order from being obeyed."""
         if self.well_formed:
             self.envelope, agent, instance, self.signed_at_text, self.sequence_text, self.signature = fields[
                 1::2

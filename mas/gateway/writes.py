@@ -11,48 +11,39 @@ from mas.audit import AuditRecord, Counter
 from mas.audit.payload import encrypt
 from mas.control import ANSWER_TYPE, DECISION_TYPE, Notice
 from mas.decision import Decision
-from mas.gateway.change import NO_MARK, Change, Mark, Outcomes, Removal, Ring, Write
+from mas.gateway.change import NO_MARK, NO_REMOVAL, Change, Mark, Outcomes, Removal, Ring, Write
+from mas.gateway.floods import Floods, proves_nothing
+from mas.gateway.pipeline import decide
 from mas.gateway.snapshot import Snapshot
+from mas.gateway.stages.dlp import dlp
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
 from mas.ids import AgentId, InstanceId, MessageId, new_message_id
 from mas.keys import Keys
+from mas.letters import DeadLetter, Outcome, Redrive, write_letter, write_outcome
 from mas.message import GATEWAY, Message, Meta, decode, encode
-from mas.trust import Keyring, Permit, protect, seal
+from mas.trust import Keyring, Permit, seal
 from mas.trust.mac import mac
 
 _NONE: dict[str, int] = {}
+_SCANNED = frozenset({"dlp", "commit"})
+"""Stages at which a message has been scanned already."""
 _UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
-
-
-class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A message that will not be handled, and why."""
-
-    decision: Decision
-    reason: str
-    sender: str
-    instance: str
-    target: str = ""
-    type: str = ""
-    message_id: str = ""
-    attempts: int = 0
-    """Handler starts, for one that was delivered."""
-    digest: str = ""
-    """Keyed hash of the envelope, kept where the envelope is not."""
-    envelope: msgspec.Raw = msgspec.Raw(b"null")
-    """Kept unless authentication or DLP refused it, or it does not decode."""
 
 
 class Scribe:
     """Writes changes for one gateway; all keys and expiries of one batch are fixed at its start."""
 
-    def __init__(self, snapshot: Snapshot, counter: Counter) -> None:
+    def __init__(self, snapshot: Snapshot, counter: Counter, floods: Floods) -> None:
+        self._snapshot, self._floods = snapshot, floods
         self._keys: Keys = snapshot.keys
         self._keyring: Keyring = snapshot.keyring
         self._counter = counter
         counter.begin_commit(snapshot.now)
         self.count = 0
-        """The number of the record written last."""
+        """The number of the record written last; 0 if the last change leaves none."""
+        self.decision: Decision | None = None
+        """What the last change decides."""
         self._policy = snapshot.mirror.policy
         self._encrypts = snapshot.settings.audit.payload == "encrypted"
         self._expires = int(snapshot.now + snapshot.settings.delivery.seal_lifetime)
@@ -85,7 +76,11 @@ class Scribe:
         record = self.record(submission, verdict)
         writes: tuple[Write, ...] = (delivery, record)
         rings: tuple[Ring, ...] = (Ring(self._keys.ring(target), instance),)
-        if meta.confirm:
+        removal = NO_REMOVAL
+        if submission.redrive is not None:
+            removal = Removal(self._keys.dead_letters, entry=submission.redrive.letter)
+            rings += (self._outcome(submission.redrive, verdict),)
+        elif meta.confirm:
             writes += (self._notice(submission, message, verdict),)
             rings += (Ring(self._keys.ring(submission.agent), submission.instance),)
         return Change(
@@ -97,12 +92,27 @@ class Scribe:
             target=capped,
             circuit=self._keys.circuit(target) if capped and self._circuits else "",
             chain=self._keys.chain(meta.root_id) if meta.root_id is not None and capped else "",
+            removal=removal,
             rings=rings,
         )
 
     def refuse(self, submission: Submission, verdict: Verdict) -> Change:
         """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""
         message = submission.message
+        if submission.redrive is not None:
+            # The letter stays; its sender was told when it was written.
+            record = self.record(submission, verdict)
+            told = (self._outcome(submission.redrive, verdict),)
+            return Change(submission.stream, submission.entry_id, (record,), rings=told)
+        if proves_nothing(verdict.decision, proven=submission.proven):
+            unwritten = self._floods.passed_over(submission.stream, self._now)
+            if unwritten is None:
+                self.count, self.decision = 0, verdict.decision
+                return Change(submission.stream, submission.entry_id, ())
+            if unwritten:
+                verdict = verdict._replace(
+                    reason=f"{verdict.reason}; about {unwritten} more were only counted"
+                )
         writes = [self.record(submission, verdict), self._refused_letter(submission, verdict)]
         rings: tuple[Ring, ...] = ()
         if submission.proven and message is not None and verdict.decision.notifies:
@@ -130,7 +140,7 @@ class Scribe:
 
     def outcomes(self, submission: Submission, failed: int, handled: int) -> Change:
         """Feed a receiver's circuit with how its handlers fared; no message, hence no record."""
-        self.count = 0
+        self.count, self.decision = 0, None
         circuit = self._keys.circuit(submission.agent) if self._circuits else ""
         return Change(
             submission.stream,
@@ -184,10 +194,15 @@ class Scribe:
         return self._delivery(stream, agent, instance, ingress, "", encode(told))
 
     def _letter(self, letter: DeadLetter) -> Write:
-        place = self._keys.dead_letters
         return Write(
-            place, ("letter", protect(self._keyring.record, place, msgspec.json.encode(letter)).decode())
+            self._keys.dead_letters, ("letter", write_letter(self._keyring.record, self._keys, letter))
         )
+
+    def _outcome(self, order: Redrive, verdict: Verdict) -> Ring:
+        """Tell an operator what became of a letter."""
+        channel = self._keys.redriven(order.id)
+        outcome = Outcome(order.letter, verdict.decision, verdict.reason)
+        return Ring(channel, write_outcome(self._keyring.record, channel, outcome))
 
     def _notice(self, submission: Submission, message: Message, verdict: Verdict) -> Write:
         notice = Notice(message.message_id, verdict.decision, verdict.reason, verdict.retry_after)
@@ -250,6 +265,7 @@ class Scribe:
         target = kind = message_id = correlation = trace = payload = ""
         counter = self._counter
         self.count = count = counter.take()
+        self.decision = verdict.decision
         if message is not None:
             target, kind, message_id = message.target_id, message.message_type, message.message_id
             correlation, trace = message.meta.correlation_id or "", message.meta.traceparent or ""
@@ -288,6 +304,8 @@ class Scribe:
     def _refused_letter(self, submission: Submission, verdict: Verdict) -> Write:
         message = submission.message
         kept = message is not None and submission.proven and verdict.decision not in _UNKEPT
+        if kept and verdict.stage not in _SCANNED:
+            kept = decide(submission, self._snapshot, (dlp,)).decision is not Decision.DLP_BLOCKED
         return self._letter(
             DeadLetter(
                 verdict.decision,
@@ -298,7 +316,7 @@ class Scribe:
                 message.message_type if message else "",
                 message.message_id if message else "",
                 digest=mac(self._keyring.digest, submission.envelope)[:32],
-                envelope=msgspec.Raw(submission.envelope if kept else b"null"),
+                envelope=msgspec.Raw((submission.redacted or submission.envelope) if kept else b"null"),
             )
         )
 

@@ -5,6 +5,7 @@ revocation  an agent is shut out, and let in again; tombstone_keeper and tombsto
 heartbeat   one beat for all instances of a process
 health      finds those that died without leaving
 roster      the instances of one process, together
+grants      leave to enrol one instance, once, without the secret
 listing     all that is known of them, for people
 outsiders   agents that run elsewhere: credentials, redis_rights, and who looks after both
 events      what happens to agents, told on `mas.system`
@@ -14,6 +15,7 @@ reporter    what a supervision tree goes through, told there too, and counted
 from mas.registry.credentials import Credentials
 from mas.registry.enrolment import ENROL, HEARTBEAT_LIFE, LEAVE, Enrolled, Lives, enrol, leave
 from mas.registry.events import Event, Kind, encode_event
+from mas.registry.grants import GrantFile, GrantKeeper, issue_grant, redeem
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
 from mas.registry.listing import list_agents
@@ -33,6 +35,8 @@ __all__ = [
     "Credentials",
     "Enrolled",
     "Event",
+    "GrantFile",
+    "GrantKeeper",
     "HealthMonitor",
     "Heartbeat",
     "Kind",
@@ -47,9 +51,11 @@ __all__ = [
     "encode_event",
     "enrol",
     "enrol_outsider",
+    "issue_grant",
     "leave",
     "lift",
     "list_agents",
+    "redeem",
     "revoke",
     "shut_out",
 ]

@@ -51,6 +51,10 @@ class Credentials:
 
         :raises OSError: if it cannot be written
         """
+        write_private(path, self.encode())
+
+    def encode(self) -> bytes:
+        """Return the file's content."""
         held = self.credential
         file = _File(
             held.agent_id,
@@ -60,16 +64,7 @@ class Credentials:
             self.redis_url.reveal(),
             self.namespace,
         )
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as out:
-                out.write(msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
-                out.flush()
-                os.fsync(out.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
 
     @classmethod
     def read(cls, path: Path) -> "Credentials":
@@ -77,17 +72,15 @@ class Credentials:
 
         :raises ConfigurationError: if it cannot be read, others may read it, or it holds something else
         """
-        try:
-            with path.open("rb") as file:
-                status, content = os.fstat(file.fileno()), file.read(_MOST)
-        except OSError as error:
-            raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
-        if status.st_mode & 0o077:
-            raise ConfigurationError(
-                "others may read these credentials",
-                where=str(path),
-                hint=f"chmod 600 {path}, and enrol anew to replace what it holds",
-            )
+        return cls.decode(read_private(path), str(path))
+
+    @classmethod
+    def decode(cls, content: bytes, where: str) -> "Credentials":
+        """Read a file's content.
+
+        :param where: what to call it in an error
+        :raises ConfigurationError: if it is something else
+        """
         try:
             held = msgspec.json.decode(content, type=_File)
             credential = Credential(
@@ -100,17 +93,59 @@ class Credentials:
         except (msgspec.DecodeError, ValueError, InvalidId):
             # Not chained: the reason may quote what it could not read.
             raise ConfigurationError(
-                "this is not a credentials file", where=str(path), hint="mas agents enroll writes one"
+                "this is not a credentials file", where=where, hint="mas agents enroll writes one"
             ) from None
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file for its owner's eyes only, in one step; one that is there is replaced.
+
+    :raises OSError: if it cannot be written
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_private(path: Path) -> bytes:
+    """Return what such a file holds.
+
+    :raises ConfigurationError: if it cannot be read, or others may read it
+    """
+    try:
+        with path.open("rb") as file:
+            status, content = os.fstat(file.fileno()), file.read(_MOST)
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    if status.st_mode & 0o077:
+        raise ConfigurationError(
+            "others may read these credentials",
+            where=str(path),
+            hint=f"chmod 600 {path}, and have what it holds replaced",
+        )
+    return content
 
 
 def url_of(url: RedisUrl, user: str, password: str) -> RedisUrl:
     """Return the URL as that Redis user opens it; nobody else's user, password or query secret is left."""
+    parts = urlsplit(without_user(url).reveal())
+    netloc = f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.netloc}"
+    return RedisUrl(urlunsplit(parts._replace(netloc=netloc)))
+
+
+def without_user(url: RedisUrl) -> RedisUrl:
+    """Return the URL with no user, password or query secret in it."""
     parts = urlsplit(url.reveal())
-    place = parts.netloc.rpartition("@")[2]
     query = [(name, value) for name, value in parse_qsl(parts.query) if name not in _OTHERS]
-    netloc = f"{quote(user, safe='')}:{quote(password, safe='')}@{place}"
-    return RedisUrl(urlunsplit(parts._replace(netloc=netloc, query=urlencode(query))))
+    place = parts.netloc.rpartition("@")[2]
+    return RedisUrl(urlunsplit(parts._replace(netloc=place, query=urlencode(query))))
 
 
 def default_file(agent: AgentId, instance: InstanceId) -> Path:

@@ -64,10 +64,7 @@ async def enrol_outsider(
     :raises EnrolmentRefused: if it was revoked, if a runner has its id, or if Redis lets in anybody
     :raises RedisUnavailable: if Redis does not answer; enrolling again is safe
     """
-    if await default_user_is_open(redis):
-        raise EnrolmentRefused(
-            record.agent_id, "redis' default user has no password: whoever reaches redis may do everything"
-        )
+    await refuse_open_redis(redis, record.agent_id)
     previous = await _epoch(redis, keys, keyring, record.agent_id, instance, now=now)
     credential, enrolled = await enrol(
         redis,
@@ -107,6 +104,17 @@ async def shut_out(redis: Redis, keys: Keys, agent: AgentId, instances: tuple[In
     users = [keys.redis_user(agent, instance) for instance in instances]
     if users:
         await redis.call("ACL", "DELUSER", *users)
+
+
+async def refuse_open_redis(redis: Redis, agent: AgentId) -> None:
+    """Keep rights from being handed out where everybody has them all.
+
+    :raises EnrolmentRefused: if Redis lets in anybody
+    """
+    if await default_user_is_open(redis):
+        raise EnrolmentRefused(
+            agent, "redis' default user has no password: whoever reaches redis may do everything"
+        )
 
 
 async def default_user_is_open(redis: Redis) -> bool:

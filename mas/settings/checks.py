@@ -34,6 +34,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from trees.problems(settings.supervisors, settings.agents)
     yield from _processes(settings)
     yield from _roles(settings)
+    yield from _pairs(settings)
     yield from _redis(settings)
     yield from _tokens(settings)
 
@@ -52,12 +53,14 @@ def warnings(settings: Settings) -> Iterator[Problem]:
                 )
     for place, problem in contradicted(settings.permissions).items():
         yield Problem(("permissions", place), problem)
-    for name in settings.gateway.rate_limit.overrides:
-        if name not in known:
-            yield Problem(
-                ("gateway", "rate_limit", "overrides", name),
-                "no agent here has this id; it may run elsewhere",
-            )
+    limits = settings.gateway.rate_limit
+    for section, names in (("overrides", limits.overrides), ("pairs", limits.pairs)):
+        for name in names:
+            if not set(name.split(" -> ")) <= set(known):
+                yield Problem(
+                    ("gateway", "rate_limit", section, name),
+                    "no agent here has this id; it may run elsewhere",
+                )
 
 
 def _seats(settings: Settings) -> Iterator[Problem]:
@@ -108,6 +111,15 @@ def _roles(settings: Settings) -> Iterator[Problem]:
                 ("permissions", place, "role"),
                 f"there is no role {permission.role}",
                 nearest(permission.role, roles) or "define it with type: role",
+            )
+
+
+def _pairs(settings: Settings) -> Iterator[Problem]:
+    """Yield pairs without any limit: there is no general one that they could keep."""
+    for name, limit in settings.gateway.rate_limit.pairs.items():
+        if limit.per_minute is None and limit.per_hour is None:
+            yield Problem(
+                ("gateway", "rate_limit", "pairs", name), "it limits nothing", "set per_minute or per_hour"
             )
 
 

@@ -18,7 +18,7 @@
     ├── pulse          the beat of all inboxes
     └── agents (one_for_one)
         ├── the supervisors that agents.yaml declares, with their agents
-        └── echo-1, echo-2, ...
+        └── echo, greeter, ...
 
 Started downward, stopped upward: whoever still works while it stops can still be answered.
 

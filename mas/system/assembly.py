@@ -10,13 +10,14 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Pulse, Services
 from mas.agent.watchdog import Watchdog
+from mas.audit import LEASE, EventKind, Events, Places, Sealer
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
-from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import Clock
+from mas.decision import Decision
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
 from mas.directory import Authorization, PolicyKeeper, Rule, Tombstones, rules_of
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
-from mas.gateway import BLOCK, Gateway
+from mas.gateway import BLOCK, DecisionCounts, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
 from mas.keys import Keys
@@ -25,6 +26,7 @@ from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.registry import (
     Counts,
+    GrantKeeper,
     HealthMonitor,
     Lives,
     OutsiderKeeper,
@@ -90,6 +92,7 @@ class System:
         self._tree = self._agent_tree() if self.seats else None
         self._policy = self._keeper() if "gateway" in parts else None
         self._roles = roles_in(settings.permissions)
+        self._decisions = DecisionCounts()
         self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
         places = {} if self._tree is None else self._tree.seats
         self._reporter = Reporter(
@@ -133,6 +136,11 @@ class System:
             raise MasError("permissions are the gateway's business, and none runs in this process")
         self._roles = roles_in(settings.permissions)
         return await self._policy.publish(_rules(settings))
+
+    @property
+    def decisions(self) -> Mapping[Decision, int]:
+        """How often the gateway of this process made each decision, since the process began."""
+        return self._decisions.decisions
 
     @property
     def counts(self) -> Counts:
@@ -210,7 +218,8 @@ class System:
         patience = self.settings.gateway.redis.connect_timeout + 0.5
         for name, link in zip(_LINKS, (self.redis, self.subscriber), strict=True):
             children.append(Child(name, link.run, start_timeout=patience))
-        if self._policy is not None:
+        serves = "service" in self.parts and self.settings.start_service
+        if self._policy is not None or serves:
             # First, hence last to stop: it seals what the others still record.
             children.append(Child("audit", self._sealer().run))
         children += [
@@ -228,6 +237,7 @@ class System:
             children += [
                 Child("policy", self._policy.run),
                 Child("outsiders", self._outsiders().run),
+                Child("grants", self._grants().run),
                 Child("gateway", self._run_gateway),
             ]
         if self._tree is not None:
@@ -262,6 +272,17 @@ class System:
             clock=self._clock,
         )
 
+    def _grants(self) -> GrantKeeper:
+        return GrantKeeper(
+            self.redis,
+            self.keys,
+            self._keyring,
+            self._tombstones,
+            self.events,
+            in_flight=self.settings.gateway.longest_in_flight,
+            clock=self._clock,
+        )
+
     def _keeper(self) -> PolicyKeeper:
         return PolicyKeeper(
             self.redis,
@@ -278,7 +299,18 @@ class System:
     def _sealer(self) -> Sealer:
         audit = self.settings.gateway.audit
         places = Places.of(audit, self.settings.data_dir, self.settings.base)
-        return Sealer(self.redis, self.keys, self._keyring, audit, places, self.events, clock=self._clock)
+        # A process with gateways alone has more urgent things to do: one with the registry may be first.
+        patience = 0.0 if "service" in self.parts and self.settings.start_service else LEASE
+        return Sealer(
+            self.redis,
+            self.keys,
+            self._keyring,
+            audit,
+            places,
+            self.events,
+            clock=self._clock,
+            patience=patience,
+        )
 
     def _agent_tree(self) -> AgentTree:
         gateway = self.settings.gateway
@@ -357,6 +389,7 @@ class System:
                 tombstones=self._tombstones,
                 clock=self._clock,
                 alarm=self.events.alarm,
+                counts=self._decisions,
             )
             await gateway.run(task_status=task_status)
 

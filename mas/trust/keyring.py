@@ -88,6 +88,13 @@ class Keyring:
         """Derive what an instance that runs outside opens its Redis connection with."""
         return self._derive("redis", agent, instance, epoch).hex()
 
+    def grant(self, agent: AgentId, grant: str, expires: int) -> bytes:
+        """Derive the key of a grant: who holds it was given it for this agent, until then.
+
+        :param expires: seconds since the epoch
+        """
+        return self._derive("grant", agent, grant, str(expires))
+
     def credential(self, agent: AgentId, instance: InstanceId, epoch: str) -> Credential:
         """Derive all that an instance needs to run."""
         return Credential(agent, instance, self.token(agent, instance, epoch), self.seal(agent))

@@ -71,7 +71,8 @@ async def test_a_handler_is_named_by_its_agent_and_message(records, redis_url):
         with anyio.fail_after(10):
             await handled.wait()
         await until(lambda: records("turns again"))
-    assert [record.by for record in records("is blocked")] == ["slow handling job from boss"]
+    # On a machine that shares its cores, the same handler may be met blocked twice.
+    assert {record.by for record in records("is blocked")} == {"slow handling job from boss"}
 
 
 async def test_a_loop_that_only_works_hard_is_left_in_peace(records):

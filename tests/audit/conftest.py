@@ -41,9 +41,19 @@ class Desk:
         for reply in replies:
             await reply.result()
 
-    def sealer(self, *, clock: Clock = SYSTEM, **settings: Any) -> Sealer:
-        chosen = AuditSettings(**{"seal_interval": 0.1, **settings})
-        return Sealer(self.redis, KEYS, KEYRING, chosen, self.places, self.events, clock=clock)
+    def sealer(self, *, clock: Clock = SYSTEM, patience: float = 0, **settings: Any) -> Sealer:
+        quick: dict[str, Any] = {"seal_interval": 0.1}
+        chosen = AuditSettings(**(quick | settings))
+        return Sealer(
+            self.redis,
+            KEYS,
+            KEYRING,
+            chosen,
+            self.places,
+            self.events,
+            clock=clock,
+            patience=patience,
+        )
 
     @asynccontextmanager
     async def sealing(self, **settings: Any) -> AsyncIterator[Sealer]:

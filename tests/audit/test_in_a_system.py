@@ -22,7 +22,7 @@ from tests.redis.waiting import until
 from tests.world import ENVIRON, KEYRING, KEYS, Tally, asking, audit, data_dir, deployment, entries, running
 
 COUNT = 50_000 if os.environ.get("MAS_TEST_LONG") else 2000
-AGENTS: frozenset[Part] = frozenset({"agents", "service"})
+AGENTS: frozenset[Part] = frozenset({"agents"})
 
 
 class Echo(Agent[dict[str, Any]]):
@@ -113,7 +113,7 @@ async def test_everything_is_sealed_when_the_system_stops(redis_url):
         for _ in range(20):
             await system.agent("a").send("b", "tell")
         await system.agent("b").got.reaches(20)
-    async with running(redis_url, parts=frozenset({"service"})) as system:
+    async with running(redis_url, parts=AGENTS) as system:
         trail, _ = trail_of(system.redis, redis_url)
         figures = await trail.stats()
         assert figures[Trail.MESSAGES]["unsealed"] == 0

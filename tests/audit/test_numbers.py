@@ -13,10 +13,12 @@ from mas.audit.record import RUN_LIFE, Counter, read_ranges, write_ranges
 from mas.audit.trails import Trail
 from tests.audit.trail import MACS, record, records
 
+SECONDS = 1_000_000.0
+AT = b"1000000000-0"
 KEY = MACS[Trail.MESSAGES]
 
 
-def committed(counter, outcomes, *, now=1_000_000.0):
+def committed(counter, outcomes, *, now=SECONDS):
     """Make one commit, in which some records are written and the others are not; return the heads."""
     counter.begin_commit(now)
     numbers = [counter.take() for _ in outcomes]
@@ -40,7 +42,7 @@ def test_whatever_commits_leave_unwritten_no_number_is_missed(commits):
     counter, continuity = Counter("g", KEY), Continuity()
     for outcomes in commits:
         for head in committed(counter, outcomes):
-            assert continuity.take(head, 1_000_000.0) == ""
+            assert continuity.take(head, AT) == ""
 
 
 @given(
@@ -57,7 +59,7 @@ def test_whatever_commits_leave_unwritten_a_deleted_record_is_missed(commits, wh
         return
     del heads[candidates[which % len(candidates)]]
     continuity = Continuity()
-    assert [problem for head in heads if (problem := continuity.take(head, 1_000_000.0))]
+    assert [problem for head in heads if (problem := continuity.take(head, AT))]
 
 
 def test_a_commit_of_which_nothing_was_written_uses_its_numbers_again():
@@ -86,26 +88,26 @@ def test_zero_stands_for_no_record_and_is_no_number():
 
 def test_a_run_lasts_a_day_and_a_copy_of_it_is_known_for_one_after_that():
     counter = Counter("g", KEY)
-    (old,) = committed(counter, [True], now=1_000_000.0)
-    (new,) = committed(counter, [True], now=1_000_000.0 + RUN_LIFE)
+    (old,) = committed(counter, [True], now=SECONDS)
+    (new,) = committed(counter, [True], now=SECONDS + RUN_LIFE)
     assert (old.run != new.run, new.count) == (True, 1)
     continuity = Continuity()
-    assert continuity.take(old, 1_000_000.0) == ""
-    later = Continuity(continuity.state(1_000_000.0 + 2 * RUN_LIFE))
+    assert continuity.take(old, AT) == ""
+    later = Continuity(continuity.state(SECONDS + 2 * RUN_LIFE))
     assert later.state(0) == {}
-    assert "copy of an old record" in later.take(old, 1_000_000.0 + 2 * RUN_LIFE)
+    assert "copy of an old record" in later.take(old, b"%d-0" % (int(SECONDS + 2 * RUN_LIFE) * 1000))
 
 
 @pytest.mark.parametrize("voids", ["x", "1-", "1-x", "-", "1,,2"])
 def test_a_declaration_that_does_not_decode_is_named(voids):
     continuity = Continuity()
-    assert continuity.take(Head("000f4240aaaaaaaa", 1, 1), 1_000_000.0) == ""
-    assert "does not decode" in continuity.take(Head("000f4240aaaaaaaa", 3, 3, voids), 1_000_000.0)
+    assert continuity.take(Head("000f4240aaaaaaaa", 1, 1), AT) == ""
+    assert "does not decode" in continuity.take(Head("000f4240aaaaaaaa", 3, 3, voids), AT)
 
 
 def test_a_huge_declaration_costs_nothing():
     continuity = Continuity()
-    assert continuity.take(Head("000f4240aaaaaaaa", 10**15, 10**15, f"1-{10**15 - 1}"), 1_000_000.0) == ""
+    assert continuity.take(Head("000f4240aaaaaaaa", 10**15, 10**15, f"1-{10**15 - 1}"), AT) == ""
 
 
 def test_each_record_opens_with_its_trails_key_only():
@@ -116,7 +118,7 @@ def test_each_record_opens_with_its_trails_key_only():
 
 def test_a_record_says_whom_it_is_about_and_nothing_of_the_payload():
     counter = Counter("g", KEY)
-    counter.begin_commit(1_000_000.0)
+    counter.begin_commit(SECONDS)
     written = record(counter, counter.take(), random.Random(1))
     body = msgspec.json.decode(counter.fields(written)[1])
     assert set(body) <= {field.name for field in msgspec.structs.fields(written)}

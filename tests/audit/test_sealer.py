@@ -50,6 +50,18 @@ async def test_no_seal_covers_more_than_its_batch(desk):
     assert max(counts) == 64
 
 
+async def test_a_burst_is_sealed_long_before_the_interval_is_over(desk):
+    async with desk.sealing(seal_interval=60, seal_batch=100):
+        await desk.write(1)
+        await desk.until_sealed()
+        await desk.write(1000)
+        await desk.until(lambda: sealed_at_least(desk, 900))
+
+
+async def sealed_at_least(desk, count):
+    return int(await desk.redis.call("HGET", KEYS.audit_sealed, "messages") or 0) >= count
+
+
 async def test_the_rest_is_sealed_on_the_way_out(desk):
     async with desk.sealing(seal_interval=60) as sealer:
         await desk.write(1)
@@ -93,6 +105,23 @@ async def test_a_sealer_whose_key_is_another_seals_nothing_and_raises_an_alarm(d
         await desk.until(lambda: alarms(stranger))
     assert "is signed by key" in (await alarms(stranger))[0]
     assert (await desk.trail.stats())[Trail.MESSAGES]["unsealed"] == 10
+
+
+async def test_a_sealer_that_cannot_seal_leaves_the_lease_to_one_that_can(desk, tmp_path):
+    await desk.write(10)
+    await desk.seal_all()
+    stranger = Desk(desk.redis, tmp_path / "elsewhere")
+    async with stranger.sealing():
+        await desk.until(lambda: alarms(stranger))
+        await desk.write(10)
+        await desk.seal_all()
+    assert (await desk.verify()).flaws == []
+
+
+async def test_a_patient_sealer_lets_another_go_first(desk):
+    async with desk.sealing(patience=3600):
+        await desk.write(10)
+        await desk.seal_all()
 
 
 async def test_a_record_that_nobody_may_have_written_is_sealed_with_its_flaw_and_stays_on_record(desk):

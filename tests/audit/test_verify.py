@@ -16,6 +16,7 @@ from tests.audit.trail import MACS, Made, records, sealed, verified
 
 LONG = bool(os.environ.get("MAS_TEST_LONG"))
 SIZE, EACH, UNSEALED, TIMES = (50_000, 1000, 5000, 500) if LONG else (3000, 100, 600, 40)
+pytestmark = pytest.mark.timeout(3600 if LONG else 120)
 
 
 @pytest.fixture(scope="module")

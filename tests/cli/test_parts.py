@@ -52,7 +52,7 @@ def test_a_gateway_and_agents_talk_whoever_starts_first(tmp_path, anyio_backend,
         assert agents.stop() == 0
         assert gateway.stop() == 0
     assert gateway.out.lines == []
-    assert not (tmp_path / ".mas").exists()
+    assert not (tmp_path / ".mas" / "secret").exists()
 
 
 def test_a_gateway_runs_without_agents(tmp_path, shared):
@@ -70,7 +70,7 @@ def test_agents_without_the_gateways_secret_are_not_believed(tmp_path, shared):
         started("run", "--only", "gateway", cwd=tmp_path, **shared) as gateway,
         started("run", "--only", "agents", cwd=tmp_path, **stranger) as agents,
     ):
-        gateway.err.expect("not what it must be")
+        gateway.err.expect("its MAC is missing or wrong")
         agents.stop()
         assert gateway.stop() == 0
     assert agents.out.lines == []

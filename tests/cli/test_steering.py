@@ -180,7 +180,7 @@ def test_without_the_secret_nothing_is_shown_and_none_is_made(tmp_path, redis_ur
     shown = mas("ps", cwd=directory)
     assert shown.returncode == 78
     assert "the deployment's secret is not here" in shown.stderr
-    assert not (tmp_path / ".mas").exists()
+    assert not (tmp_path / ".mas" / "secret").exists()
 
 
 def test_without_a_server_it_is_redis_that_is_missing(tmp_path):

@@ -166,7 +166,7 @@ async def test_a_target_whose_key_is_no_stream_gets_nothing_and_neighbours_their
 async def test_a_bucket_pays_for_each_message_and_tells_how_long_to_wait(redis, client):
     ids = submitted(client, 4)
     buckets = [Bucket("bucket", (("minute", 2.0, 0.5), ("hour", 100.0, 10.0)))]
-    outcomes = await run(redis, *(change(entry, bucket=1) for entry in ids), buckets=buckets)
+    outcomes = await run(redis, *(change(entry, buckets=(1,)) for entry in ids), buckets=buckets)
     assert outcomes[:2] == [0, 0]
     assert all(1_900 <= outcome - Outcome.RATE_LIMITED <= 2_000 for outcome in outcomes[2:])
     assert float(client.hget("bucket", "minute")) == 0
@@ -178,7 +178,7 @@ async def test_a_clock_that_went_back_gives_nobody_more(redis, client):
     (entry,) = submitted(client)
     client.hset("bucket", mapping={"minute": "0", "minute:at": "99999999999"})
     buckets = [Bucket("bucket", (("minute", 2.0, 1.0),))]
-    (outcome,) = await run(redis, change(entry, bucket=1), buckets=buckets)
+    (outcome,) = await run(redis, change(entry, buckets=(1,)), buckets=buckets)
     assert outcome == Outcome.RATE_LIMITED + 1000
 
 

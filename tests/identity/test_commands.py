@@ -85,6 +85,33 @@ async def test_from_enroll_to_revoke_and_back(running, typed, server, tmp_path):
     assert mine == [("ENROLLED", "out:one"), ("REVOKED", "out"), ("LIFTED", "out"), ("ENROLLED", "out:one")]
 
 
+async def test_a_grant_is_redeemed_without_configuration_or_secret(running, typed, server, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    async with running(at=server.url, **{"in": Echo}):
+        done = await in_thread(typed, "grant", "out", "-o", "out.grant.json")
+        assert (done.returncode, done.stdout) == (0, "out.grant.json\n"), done.stderr
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("MAS_")}
+        words = [sys.executable, "-m", "mas", "agents", "redeem", str(tmp_path / "out.grant.json")]
+
+        def redeem():
+            return subprocess.run(
+                [*words, "--instance", "one"],
+                cwd=elsewhere,
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+        done = await anyio.to_thread.run_sync(redeem)
+        assert (done.returncode, done.stdout) == (0, "out.one.credentials.json\n"), done.stderr
+        assert [file.name for file in elsewhere.iterdir()] == ["out.one.credentials.json"]
+        async with mas.connect(elsewhere / "out.one.credentials.json", Echo) as out:
+            assert out.id == "out"
+
+
 def test_a_revoke_typed_before_a_flush_is_remembered_by_the_machine_it_was_typed_on(typed, server):
     assert typed("revoke", "out").returncode == 0
     with asking(server.url) as client:

@@ -330,7 +330,7 @@ async def test_a_revoke_closes_its_connections_and_its_user_stays_gone(system, o
     async with system() as inside:
         credentials = await enrolled(operator, server)
         user = KEYS.redis_user(OUT, ONE).encode()
-        with pytest.raises(BaseException) as caught:  # noqa: PT012 - what ends is the block itself
+        with pytest.raises(BaseException) as caught:
             async with connect(credentials, Echo) as out:
                 await out.request("in", "ask", timeout=10)
                 gone = await revoke(operator, KEYS, KEYRING, OUT, None)

@@ -70,7 +70,7 @@ async def test_a_token_is_rotated_at_half_its_life_for_whoever_holds_it(redis):
 async def test_what_was_signed_before_a_rotation_is_decided_after_it(redis_url, redis, running):
     lives = Lives(600, 60)
     await enrol(redis, KEYS, KEYRING, AgentRecord(B), ONE, now=time.time(), lives=lives)
-    join = [redis, KEYS, KEYRING, AgentRecord(A), ONE]
+    join = (redis, KEYS, KEYRING, AgentRecord(A), ONE)
     old = await enrol(*join, now=time.time(), lives=lives)
     entries = [Pen(old.credential).fields("b", at=time.time())]
     new = await enrol(*join, now=time.time(), lives=lives, previous=old.record.epoch)
@@ -90,7 +90,7 @@ async def test_what_was_signed_before_a_rotation_is_decided_after_it(redis_url, 
 async def test_no_token_outlives_its_time_whatever_redis_keeps(redis_url, redis, running, told_at, stands):
     now = time.time()
     await enrol(redis, KEYS, KEYRING, AgentRecord(B), ONE, now=now, lives=Lives(6000, 60))
-    join = [redis, KEYS, KEYRING, AgentRecord(A), ONE]
+    join = (redis, KEYS, KEYRING, AgentRecord(A), ONE)
     if told_at == "its expiry":
         held = await enrol(*join, now=now - 700, lives=Lives(600, 60))
     else:

@@ -1,0 +1,37 @@
+"""`mas circuits`: which targets are left alone because they keep failing, and close one by hand."""
+
+from pathlib import Path
+
+import click
+
+from mas.cli.shared import operator_options
+
+
+@click.group()
+def circuits() -> None:
+    """Show the circuits of failing targets, and reset one."""
+
+
+@circuits.command("list")
+@operator_options
+def list_(config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """List the circuits of all agents that have had outcomes lately."""
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        from mas.cli.breakers import show_circuits
+
+        show_circuits(config, as_json=as_json)
+
+
+@circuits.command()
+@click.argument("agent", metavar="ID")
+@operator_options
+def reset(agent: str, config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """Close the circuit of one agent; the audit trail says who did."""
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        from mas.cli.breakers import reset_circuit
+
+        reset_circuit(config, agent, as_json=as_json)

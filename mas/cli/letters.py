@@ -1,0 +1,174 @@
+"""What `mas dlq` does."""
+
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+import msgspec
+
+from mas.audit import EventKind
+from mas.cli.complaint import complaint
+from mas.cli.deployment import Deployment, reaching
+from mas.cli.exits import FAILED, REFUSED
+from mas.cli.printable import printable
+from mas.cli.table import table
+from mas.decision import Decision
+from mas.errors import ConfigurationError, MasError
+from mas.letters import Filed, LetterDesk, Outcome, Selection
+from mas.redis import open_subscriber
+from mas.settings.fields import nearest
+
+
+def show_letters(config: Path | None, decision: str, age: float | None, *, as_json: bool) -> None:
+    """Print the letters of one decision, or older than so many seconds, or all."""
+    found: list[Filed] = anyio.run(_selected, config, _selection(decision, age), backend="trio")
+    if as_json:
+        _print([_plain(filed) for filed in found])
+        return
+    headings = ("ID", "AT", "DECISION", "FROM", "TO", "TYPE", "ATTEMPTS", "REASON")
+    for line in table(headings, [_row(filed) for filed in found]):
+        click.echo(line)
+
+
+def show_letter(config: Path | None, letter: str, *, as_json: bool) -> None:
+    """Print one letter with its message.
+
+    :raises MasError: if there is none of that id
+    :raises IntegrityError: if it is not as a gateway wrote it
+    """
+    plain = _plain(anyio.run(_show, config, letter, backend="trio"))
+    if as_json:
+        _print(plain)
+        return
+    envelope = plain.pop("envelope", None)
+    for name, value in plain.items():
+        click.echo(f"{name:<11}{printable(value)}")
+    text = msgspec.json.format(msgspec.json.encode(envelope), indent=2).decode()
+    for line in text.splitlines():
+        click.echo(printable(line))
+
+
+def redrive_letters(
+    config: Path | None,
+    letters: tuple[str, ...],
+    decision: str,
+    age: float | None,
+    *,
+    within: float,
+    as_json: bool,
+) -> int:
+    """Send letters through the gateway again, print what became of each, and return the exit code."""
+    redriving = partial(_redrive, config, letters, _selection(decision, age), within)
+    outcomes: list[Outcome | tuple[str, MasError]] = anyio.run(redriving, backend="trio")
+    code = 0
+    for outcome in outcomes:
+        if isinstance(outcome, tuple):
+            code = FAILED
+            click.echo("\n".join(complaint(outcome[1])), err=True)
+        elif not outcome.decision.delivers:
+            code = code or REFUSED
+    told = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+    if as_json:
+        _print(told)
+    else:
+        for outcome in told:
+            click.echo(printable(f"{outcome.letter}: {outcome.decision}: {outcome.reason}"))
+    return code
+
+
+def purge_letters(
+    config: Path | None, letters: tuple[str, ...], decision: str, age: float | None, *, as_json: bool
+) -> None:
+    """Delete letters and print how many."""
+    purged: int = anyio.run(_purge, config, letters, _selection(decision, age), backend="trio")
+    if as_json:
+        _print({"purged": purged})
+    else:
+        click.echo(f"{purged} purged")
+
+
+async def _selected(config: Path | None, selection: Selection) -> list[Filed]:
+    async with _desk(config) as (_, desk):
+        return [filed async for filed in desk.select(selection)]
+
+
+async def _show(config: Path | None, letter: str) -> Filed:
+    async with _desk(config) as (_, desk):
+        return await desk.show(letter)
+
+
+async def _redrive(
+    config: Path | None, letters: Iterable[str], selection: Selection, within: float
+) -> list[Outcome | tuple[str, MasError]]:
+    outcomes: list[Outcome | tuple[str, MasError]] = []
+    async with _desk(config) as (there, desk), open_subscriber(there.url, name="mas:operator") as subscriber:
+        for letter in dict.fromkeys(await _chosen(desk, letters, selection)):
+            try:
+                outcomes.append(await desk.redrive(letter, subscriber, within=within))
+            except MasError as error:
+                outcomes.append((letter, error))
+    return outcomes
+
+
+async def _purge(config: Path | None, letters: Iterable[str], selection: Selection) -> int:
+    async with _desk(config) as (_, desk):
+        return await desk.purge(await _chosen(desk, letters, selection))
+
+
+async def _chosen(desk: LetterDesk, letters: Iterable[str], selection: Selection) -> list[str]:
+    return list(letters) or [filed.id async for filed in desk.select(selection)]
+
+
+@asynccontextmanager
+async def _desk(config: Path | None) -> AsyncGenerator[tuple[Deployment, LetterDesk]]:
+    async with reaching(config) as there:
+
+        async def audit(letter: str, did: str) -> None:
+            await there.events.write(EventKind.CONTROL, letter, actor=there.actor, detail=did)
+
+        desk = LetterDesk(
+            there.redis, there.keys, there.keyring, actor=there.actor, audit=audit, alarm=there.events.alarm
+        )
+        try:
+            yield there, desk
+        finally:
+            with anyio.move_on_after(1, shield=True):
+                await there.events.flush()
+
+
+def _selection(decision: str, age: float | None) -> Selection:
+    """Return what is meant.
+
+    :raises ConfigurationError: if there is no such decision
+    """
+    before = None if age is None else time.time() - age
+    if decision and decision not in list(Decision):
+        raise ConfigurationError(f"there is no decision {decision}", hint=nearest(decision, list(Decision)))
+    return Selection(Decision(decision) if decision else None, before)
+
+
+def _row(filed: Filed) -> tuple[object, ...]:
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(filed.at))
+    letter = filed.letter
+    if letter is None:
+        return (filed.id, at, "", "", "", "", "", "not as a gateway wrote it")
+    who = (letter.decision, letter.sender, letter.target, letter.type)
+    return (filed.id, at, *who, letter.attempts or "", letter.reason)
+
+
+def _plain(filed: Filed) -> dict[str, Any]:
+    if filed.letter is None:
+        return {"id": filed.id, "at": filed.at, "genuine": False}
+    letter = msgspec.json.decode(msgspec.json.encode(filed.letter))
+    return {"id": filed.id, "at": filed.at, "genuine": True, **letter}
+
+
+def _print(value: object) -> None:
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    sys.stdout.write(f"{text}\n")
