@@ -68,6 +68,8 @@ class Attempts:
         It may have caused that crash: alone, it spends only its own attempts.
         """
         async with self._one_at_a_time:
+            # What came before it is settled first, on the same connection, or its crash would cost them too.
+            self._settling.flush()
             starts = await self._count_start(delivery)
             if starts > self._limits.max_attempts:
                 await self._give_up(delivery, starts - 1, "its receivers died over it")
