@@ -63,6 +63,7 @@ class Crew:
 
     def forget(self, slot: Slot) -> None:
         """Take a child's place away; it must not run."""
+        slot.forgotten = True
         if self.slots.get(slot.child.name) is slot:
             del self.slots[slot.child.name]
             slot.group.members.remove(slot)
@@ -131,6 +132,8 @@ class Crew:
         elif isinstance(life.error, Declined):
             self.tell(events.Declined, slot)
             self._retire(slot, State.STOPPED)
+        else:
+            slot.state, slot.error = State.FAILED, life.error
 
     def _died(self, slot: Slot, life: Life) -> None:
         if self.clock.monotonic() - slot.since >= self._backoff(slot).healthy_after:

@@ -99,7 +99,7 @@ class Keeper:
             async with group.lock:
                 group.deferred = []
                 for slot in group.members[:]:
-                    error = await self.crew.launch(slot) if slot.wanted else None
+                    error = await self.crew.launch(slot) if slot.untouched else None
                     if error is not None:
                         self.crew.escalate(error)
                     await anyio.lowlevel.checkpoint_if_cancelled()

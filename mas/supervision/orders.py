@@ -120,6 +120,7 @@ async def add(crew: Crew, child: Child) -> None:
 
 async def remove(crew: Crew, slot: Slot) -> None:
     """Stop a child, if it runs, and forget it."""
+    slot.forgotten = True
     await stop(crew, slot)
     crew.forget(slot)
 
@@ -127,6 +128,7 @@ async def remove(crew: Crew, slot: Slot) -> None:
 async def _start(crew: Crew, slot: Slot) -> None:
     if slot.state is State.STOPPING:
         await _end(crew, slot)
+    _check_place(slot)
     if slot.life is not None or slot.state.awaits_start:
         return
     crew.renew(slot)
@@ -137,8 +139,10 @@ async def _start(crew: Crew, slot: Slot) -> None:
 
 
 async def _restart(crew: Crew, slot: Slot) -> None:
+    _check_place(slot)
     slot.wanted = True
     await _end(crew, slot)
+    _check_place(slot)
     if slot.state.awaits_start or not slot.wanted:
         return
     crew.renew(slot)
@@ -147,6 +151,11 @@ async def _restart(crew: Crew, slot: Slot) -> None:
     if error is not None:
         crew.charge(slot, error)
         raise error
+
+
+def _check_place(slot: Slot) -> None:
+    if slot.forgotten:
+        raise SupervisionError(slot.path, "was removed meanwhile")
 
 
 async def _end(crew: Crew, slot: Slot) -> None:

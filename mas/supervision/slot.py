@@ -36,6 +36,7 @@ class Slot:
     :param nested: the child itself, if it is a supervisor
     :param group: the children it is mended together with
     :param wanted: a restart of its group would start it
+    :param forgotten: it loses its place; whoever still holds it must not start it
     :param paused: it was paused on request, and will be again after a restart
     :param failures: how often in a row it failed without a healthy stretch between
     :param since: monotonic seconds at which it became ready
@@ -49,12 +50,18 @@ class Slot:
     state: State = State.STOPPED
     life: Life | None = None
     wanted: bool = True
+    forgotten: bool = False
     paused: bool = False
     restarts: int = 0
     failures: int = 0
     since: float = 0.0
     error: BaseException | None = None
     attempt: Attempt = field(default_factory=Attempt)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it shall run and nobody has started it yet."""
+        return self.wanted and self.life is None and self.state is State.STOPPED
 
     @property
     def temporary(self) -> bool:

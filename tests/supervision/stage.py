@@ -99,6 +99,8 @@ class Stage:
                     scope.cancel()
                     for gate in self.gates:
                         gate.set()
+                    with anyio.CancelScope(shield=True):
+                        await self.clock.advance(60)
         assert len(anyio.get_running_tasks()) == before
         assert self.ended
 

@@ -324,6 +324,19 @@ async def test_a_child_can_be_stopped_before_its_first_start(stage):
         assert states(supervisor.tree()) == "g:running b:stopped"
 
 
+async def test_a_child_started_on_request_before_its_turn_is_not_started_twice(stage):
+    gated = Gated(stage)
+    supervisor = stage.supervisor(Child("g", gated), "b")
+    async with stage.open(supervisor):
+        await supervisor.start("b")
+        assert states(supervisor.tree()) == "g:starting b:running"
+        gated.ready.set()
+        gated.end.set()
+        await stage.clock.settle()
+        assert states(supervisor.tree()) == "g:running b:running"
+        assert stage["b"].starts == 1
+
+
 async def test_a_child_can_be_stopped_during_its_first_start(stage):
     gated = Gated(stage)
     supervisor = stage.supervisor(Child("g", gated), "b")
@@ -331,6 +344,24 @@ async def test_a_child_can_be_stopped_during_its_first_start(stage):
         await supervisor.stop("g")
         await stage.clock.settle()
         assert states(supervisor.tree()) == "g:stopped b:running"
+
+
+@pytest.mark.parametrize("order", ["start", "restart"])
+async def test_a_child_removed_while_somebody_waits_to_start_it_is_not_started(stage, order):
+    gated = Gated(stage)
+    gated.ready.set()
+    supervisor = stage.supervisor(Child("g", gated))
+    async with stage.open(supervisor), anyio.create_task_group() as tasks:
+        tasks.start_soon(supervisor.remove_child, "g")
+        await stage.clock.settle()
+        tasks.start_soon(
+            _expect, SupervisionError, "g was removed meanwhile", getattr(supervisor, order), "g"
+        )
+        await stage.clock.settle()
+        gated.end.set()
+        await stage.clock.settle()
+        assert states(supervisor.tree()) == ""
+        assert gated.starts == 1
 
 
 async def test_a_start_time_out_that_meets_a_stop_is_a_stop(stage):

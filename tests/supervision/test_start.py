@@ -258,3 +258,15 @@ async def test_a_supervisor_without_children_is_ready_and_waits(stage):
         assert supervisor.tree().state == "running"
         supervisor.shutdown()
     assert supervisor.tree().state == "stopped"
+
+
+async def test_a_start_that_fails_while_the_supervisor_begins_to_stop_is_not_left_as_starting(stage):
+    async def fails(*, task_status):
+        supervisor.shutdown()
+        raise OSError("no port")
+
+    supervisor = stage.supervisor("a", Child("f", fails))
+    async with stage.open(supervisor):
+        assert stage.ended
+    assert states(supervisor.tree()) == "a:stopped f:failed"
+    assert supervisor.tree().children[1].last_error == "OSError: no port"

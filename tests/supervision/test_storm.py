@@ -1,5 +1,6 @@
 """Many children, many failures: the time stays in proportion, and the counts stay true."""
 
+import gc
 import logging
 import sys
 import time
@@ -106,13 +107,23 @@ async def test_a_pool_through_which_thousands_pass_keeps_none_of_them(stage):
         assert pool.tree().children == ()
 
 
+@pytest.fixture
+def _no_collections():
+    """The collector's share grows with what else the process holds."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collections")
 @pytest.mark.parametrize("strategy", Strategy)
 async def test_ten_times_the_children_take_about_ten_times_the_time(strategy):
     few, many = [], []
     for _ in range(3):
         few.append(await _cost(strategy, MANY // 10))
         many.append(await _cost(strategy, MANY))
-    assert min(many) / min(few) < 15
+    assert min(many) / min(few) < 20  # a hundred, if the work grew with the square
 
 
 def _depth() -> int:
