@@ -1,6 +1,7 @@
 """Tokens expire and are rotated under running agents, and nothing that was under way is lost."""
 
 import time
+from functools import partial
 
 import anyio
 import pytest
@@ -70,10 +71,10 @@ async def test_a_token_is_rotated_at_half_its_life_for_whoever_holds_it(redis):
 async def test_what_was_signed_before_a_rotation_is_decided_after_it(redis_url, redis, running):
     lives = Lives(600, 60)
     await enrol(redis, KEYS, KEYRING, AgentRecord(B), ONE, now=time.time(), lives=lives)
-    join = [redis, KEYS, KEYRING, AgentRecord(A), ONE]
-    old = await enrol(*join, now=time.time(), lives=lives)
+    join = partial(enrol, redis, KEYS, KEYRING, AgentRecord(A), ONE)
+    old = await join(now=time.time(), lives=lives)
     entries = [Pen(old.credential).fields("b", at=time.time())]
-    new = await enrol(*join, now=time.time(), lives=lives, previous=old.record.epoch)
+    new = await join(now=time.time(), lives=lives, previous=old.record.epoch)
     entries.append(Pen(new.credential, sequence=2).fields("b", at=time.time()))
     with asking(redis_url) as client:
         for entry in entries:
@@ -90,13 +91,13 @@ async def test_what_was_signed_before_a_rotation_is_decided_after_it(redis_url, 
 async def test_no_token_outlives_its_time_whatever_redis_keeps(redis_url, redis, running, told_at, stands):
     now = time.time()
     await enrol(redis, KEYS, KEYRING, AgentRecord(B), ONE, now=now, lives=Lives(6000, 60))
-    join = [redis, KEYS, KEYRING, AgentRecord(A), ONE]
+    join = partial(enrol, redis, KEYS, KEYRING, AgentRecord(A), ONE)
     if told_at == "its expiry":
-        held = await enrol(*join, now=now - 700, lives=Lives(600, 60))
+        held = await join(now=now - 700, lives=Lives(600, 60))
     else:
         ago = 700 if told_at == "the end of what was under way" else 0
-        held = await enrol(*join, now=now - ago, lives=Lives(6000, 60))
-        await enrol(*join, now=now - ago, lives=Lives(6000, 60), previous=held.record.epoch)
+        held = await join(now=now - ago, lives=Lives(6000, 60))
+        await join(now=now - ago, lives=Lives(6000, 60), previous=held.record.epoch)
     for key in (KEYS.token_hash(A, ONE), KEYS.previous_token_hash(A, ONE)):
         await redis.call("PERSIST", key)
     with asking(redis_url) as client:
