@@ -76,7 +76,8 @@ class Batch:
             keys.policy,
             snapshot.mirror.fence,
             GATEWAY_GROUP,
-            int(settings.delivery.ingress_retention + 2 * settings.message_signing.max_drift),
+            # Thrice: who chooses its entries' ids may date them one drift ahead.
+            int(settings.delivery.ingress_retention + 3 * settings.message_signing.max_drift),
             int(settings.delivery.seal_lifetime),
             settings.delivery.max_backlog,
             settings.limits.max_chain,

@@ -19,9 +19,9 @@ from mas.redis import RedisRefused, open_redis
 from mas.registry import SCRIPTS, Credentials, Lives, enrol_outsider, revoke, shut_out
 from mas.settings import DeliverySettings, RedisUrl
 from mas.testing.server import redis_server
-from tests.identity.conftest import Echo
+from tests.identity.conftest import Echo, Pen
 from tests.identity.waiting import until
-from tests.world import KEYRING, KEYS
+from tests.world import KEYRING, KEYS, audit
 
 OUT, ONE = AgentId("out"), InstanceId("one")
 LIVES = Lives(3600, 60)
@@ -377,3 +377,17 @@ async def test_credentials_are_renewed_from_their_file_without_a_restart(system,
             await until(lambda: held.token == renewed.credential.token)
             await operator.call("DEL", KEYS.previous_token_hash(OUT, ONE))
             assert (await out.request("in", "ask", 2, timeout=10)).data == 2
+
+
+async def test_an_entry_dated_ahead_of_redis_clock_is_not_believed(system, operator, server):
+    async with system():
+        credentials = await enrolled(operator, server)
+        ahead = SYSTEM.wall() + 400
+        with blocking.Redis.from_url(credentials.redis_url.reveal(), protocol=2) as vandal:
+            fields = Pen(credentials.credential).fields("in", at=ahead)
+            vandal.xadd(KEYS.ingress_of(OUT), fields, id=f"{int(ahead * 1000)}-0")
+        with server.client() as client:
+            await until(lambda: client.xlen(KEYS.audit_messages))
+            (record,) = audit(client)
+        assert (record["decision"], record["stage"]) == ("EXPIRED", "lifetime")
+        assert "ahead of Redis' clock" in record["reason"]
