@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -56,7 +56,7 @@ class Desk:
         )
 
     @asynccontextmanager
-    async def sealing(self, **settings: Any) -> AsyncIterator[Sealer]:
+    async def sealing(self, **settings: Any) -> AsyncGenerator[Sealer]:
         """Run a sealer; leaving the block lets it seal the rest and stop."""
         sealer = self.sealer(**settings)
         async with anyio.create_task_group() as tasks:
@@ -93,6 +93,6 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(redis_url: str, tmp_path: Any, anyio_backend: str) -> AsyncIterator[Desk]:
+async def desk(redis_url: str, tmp_path: Any, anyio_backend: str) -> AsyncGenerator[Desk]:
     async with open_redis(redis_url, scripts=SCRIPTS) as redis:
         yield Desk(redis, tmp_path)
