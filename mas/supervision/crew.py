@@ -89,7 +89,7 @@ class Crew:
             slot.nested.adopt(Line(slot.path, self.clock, self.line.tell, on_stuck))
         life.begin(slot.path)
         problem = await until_ready(slot, life, self.clock)
-        if problem is None:
+        if problem is None or (life.gone and not slot.wanted):
             slot.conclude()
             return None
         error = StartFailed(slot.path, problem)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from mas.errors import RestartsExhausted, StartFailed, SupervisionError, UnknownChild
-from mas.supervision import Budget, Child, Declined, Restart, Strategy
+from mas.supervision import Backoff, Budget, Child, Declined, Restart, Strategy
 from mas.supervision.events import Failed, GaveUp, Paused, Restarting, Resumed, Stopped
 from tests.supervision.stage import NO_DELAY, states
 
@@ -344,6 +344,26 @@ async def test_a_child_can_be_stopped_during_its_first_start(stage):
         await supervisor.stop("g")
         await stage.clock.settle()
         assert states(supervisor.tree()) == "g:stopped b:running"
+
+
+@pytest.mark.parametrize("hops", range(8))
+async def test_a_stop_that_meets_a_failing_restart_wins(stage, hops):
+    gated = Gated(stage)
+    gated.ready.set()
+    gated.end.set()
+    supervisor = stage.supervisor(Child("g", gated), backoff=Backoff(first=1.0))
+    async with stage.open(supervisor), anyio.create_task_group() as tasks:
+        gated.ready, gated.error = stage.gate(), OSError("no port")
+        tasks.start_soon(_expect, SupervisionError, "g ", supervisor.restart, "g")
+        await stage.clock.settle()
+        gated.ready.set()
+        for _ in range(hops):
+            await anyio.lowlevel.checkpoint()
+        with suppress(SupervisionError):
+            await supervisor.stop("g")
+        gated.error = None
+        await stage.clock.advance(60)
+        assert states(supervisor.tree()) == "g:stopped"
 
 
 @pytest.mark.parametrize("order", ["start", "restart"])
