@@ -144,7 +144,7 @@ def test_an_agent_that_is_given_up_takes_nobody_along(tmp_path):
     code += "        raise OSError('no legs')\n"
     agents = 'agents: [{agent_id: frail, class_path: "people:Frail", max_restarts: 1}]'
     with started("run", cwd=write(tmp_path, code=code, agents=agents)) as run:
-        run.err.expect("agents/frail gaveup")
+        run.err.expect("agents/frail gave up")
         assert run.stop() == 0
 
 
