@@ -4,7 +4,7 @@ For every one: the error, the audit record, the count, the target's stream and t
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,7 +75,7 @@ class Scene:
 @pytest.fixture
 def scene(redis_url):
     @contextmanager
-    def client() -> Iterator[Any]:
+    def client() -> Generator[Any]:
         with asking(redis_url) as opened:
             yield opened
 
