@@ -52,7 +52,7 @@ def _plain(value: Any) -> Any:
     """Turn what msgspec does not know into what it does: pydantic models, by duck."""
     dump = getattr(value, "model_dump", None)
     if dump is None:
-        raise NotImplementedError(f"{type(value).__qualname__} cannot be sent as JSON")
+        raise TypeError(f"{type(value).__qualname__} cannot be sent as JSON")
     return dump(mode="json")
 
 
