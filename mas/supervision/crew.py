@@ -190,9 +190,7 @@ class Crew:
             slot.failures += 1
             slot.group.condemn(slot, delay)
             self.tell(events.Restarting, slot, delay)
-            if not slot.group.mending:
-                slot.group.mending = True
-                self.jobs.start_soon(slot.group.mend, name=f"mend {slot.path}")
+            self.mend(slot)
             return
         slot.state = State.FAILED
         exhausted = RestartsExhausted(slot.path, window.budget.max_restarts, window.budget.within)
@@ -202,6 +200,12 @@ class Crew:
         else:
             slot.wanted = False
             self.tell(events.GaveUp, slot, exhausted)
+
+    def mend(self, slot: Slot) -> None:
+        """See to it that those of a child's group who wait to be started are."""
+        if not slot.group.mending:
+            slot.group.mending = True
+            self.jobs.start_soon(slot.group.mend, name=f"mend {slot.path}")
 
     def escalate(self, error: SupervisionError) -> None:
         """Stop all children and fail with an error that cannot be mended here."""
