@@ -805,9 +805,10 @@ async def test_counts_are_true_while_children_restart(stage):
 
 
 async def test_a_snapshot_tells_uptime_last_error_and_kind(stage):
-    inner = stage.supervisor("x", name="inner")
+    inner = stage.supervisor("x", name="inner", strategy="rest_for_one")
     supervisor = stage.supervisor("a", Child("inner", inner))
     assert supervisor.tree().children == ()
+    assert supervisor.tree().strategy == "one_for_one"
     async with stage.open(supervisor):
         await stage.clock.advance(7)
         stage["a"].crash(ValueError("boom"))
@@ -815,6 +816,7 @@ async def test_a_snapshot_tells_uptime_last_error_and_kind(stage):
         a, nested = supervisor.tree().children
         assert (a.kind, a.uptime, a.last_error) == ("worker", 0.0, "ValueError: boom")
         assert (nested.kind, nested.uptime, nested.last_error) == ("supervisor", 7.0, "")
+        assert (a.strategy, nested.strategy) == (None, "rest_for_one")
         await stage.clock.advance(3)
         assert supervisor.tree().uptime == 10.0
         assert supervisor.tree().find("inner/x").path == "inner/x"
