@@ -181,8 +181,14 @@ class Crew:
     # ---- what a failure leads to
 
     def charge(self, slot: Slot, error: BaseException | None) -> None:
-        """Have a child that failed restarted; give it up, or fail with it, if its budget is spent."""
+        """Have a child that failed restarted; give it up, or fail with it, if its budget is spent.
+
+        One that nothing ever restarts is left as it is.
+        """
         if self.closing:
+            return
+        if slot.temporary:
+            self._retire(slot, slot.state)
             return
         window = slot.window or self._window
         if window.spend(self.clock.monotonic()):

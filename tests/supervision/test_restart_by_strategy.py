@@ -200,3 +200,16 @@ async def test_one_that_fails_while_they_come_back_is_started_before_those_that_
         await stage.clock.settle()
         assert stage.seen() == "-c -slow -a +a +slow -a -slow +a +slow +c"
         assert states(supervisor.tree()) == "a:running slow:running c:running"
+
+
+async def test_a_temporary_child_asked_for_is_not_revived_with_a_sibling_that_fails_meanwhile(stage):
+    temporary = stage.child("t", restart=Restart.TEMPORARY)
+    supervisor = stage.supervisor("a", temporary, "c", strategy=Strategy.ONE_FOR_ALL, backoff=NO_DELAY)
+    async with stage.open(supervisor):
+        stage.seen()
+        stage["a"].fails_to_start = [OSError("not now")]
+        with pytest.raises(StartFailed, match="not now"):
+            await supervisor.restart("t", by_strategy=True)
+        await stage.clock.settle()
+        assert stage.seen() == "-c -t -a ?a +a +c"
+        assert states(supervisor.tree()) == "a:running t:stopped c:running"

@@ -253,6 +253,25 @@ async def test_a_restart_that_fails_is_told_and_mended(stage):
         assert stage.told(Restarting) == ["a"]
 
 
+@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize("by_strategy", [True, False])
+async def test_a_temporary_child_that_does_not_restart_on_request_is_told_and_left(
+    stage, strategy, by_strategy
+):
+    temporary = stage.child("t", restart=Restart.TEMPORARY)
+    supervisor = stage.supervisor(temporary, "b", strategy=strategy, budget=Budget(0), backoff=NO_DELAY)
+    async with stage.open(supervisor):
+        stage["t"].fails_to_start = [OSError("once")]
+        with pytest.raises(StartFailed, match="once"):
+            await supervisor.restart("t", by_strategy=by_strategy)
+        await stage.clock.advance(60)
+        assert states(supervisor.tree()) == (
+            "b:running" if strategy is Strategy.POOL else "t:failed b:running"
+        )
+        assert stage["t"].starts == 2
+    assert stage.outcome is None
+
+
 async def test_a_start_that_fails_is_told_and_left(stage):
     supervisor = stage.supervisor("a", budget=Budget(2), backoff=NO_DELAY)
     async with stage.open(supervisor):
