@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from mas.errors import RestartsExhausted
-from mas.supervision import Budget, Child, Restart
+from mas.supervision import Budget, Child, Restart, Strategy
 from mas.supervision.events import Escalated, Failed, Restarting, Started
 from tests.supervision.stage import NO_DELAY, states
 
@@ -35,8 +35,11 @@ async def test_only_the_failed_child_is_restarted(stage):
     assert stage.told(Started) == ["a", "b", "c", "b"]
 
 
-async def test_exactly_max_restarts_are_allowed_and_one_more_escalates(stage):
-    supervisor = stage.supervisor("a", "b", budget=Budget(2, within=10.0), backoff=NO_DELAY)
+@pytest.mark.parametrize("strategy", Strategy)
+async def test_exactly_max_restarts_are_allowed_and_one_more_escalates(stage, strategy):
+    supervisor = stage.supervisor(
+        "a", "b", strategy=strategy, budget=Budget(2, within=10.0), backoff=NO_DELAY
+    )
     async with stage.open(supervisor):
         for _ in range(2):
             stage["a"].crash()
@@ -51,14 +54,20 @@ async def test_exactly_max_restarts_are_allowed_and_one_more_escalates(stage):
     assert states(supervisor.tree()) == "a:failed b:stopped"
 
 
-async def test_the_window_of_restarts_slides(stage):
-    supervisor = stage.supervisor("a", budget=Budget(1, within=10.0), backoff=NO_DELAY)
+@pytest.mark.parametrize("strategy", Strategy)
+async def test_the_window_of_restarts_slides(stage, strategy):
+    supervisor = stage.supervisor("a", strategy=strategy, budget=Budget(1, within=10.0), backoff=NO_DELAY)
     async with stage.open(supervisor):
         for _ in range(5):
             stage["a"].crash()
             await stage.clock.advance(10.5)
             assert states(supervisor.tree()) == "a:running"
-    assert stage["a"].starts == 6
+        assert stage["a"].starts == 6
+        stage["a"].crash()
+        await stage.clock.advance(9.5)
+        stage["a"].crash()
+        await stage.clock.settle()
+        assert stage.ended
 
 
 async def cancelled_by_a_stranger(backend: str) -> None:
