@@ -25,11 +25,13 @@ Started downward, stopped upward: whoever still works while it stops can still b
 assembly  everyone is made and put in their place
 tree      the agents' places, as declared
 seat      one instance's place
+policy    what is in force: from the settings, reloaded, changed, followed
 opening   from a configuration to a running system
 """
 
 from mas.system.assembly import ALL, Part, System
 from mas.system.opening import Config, open_system, prepare
+from mas.system.policy import Reloaded
 from mas.system.seat import Seat
 
-__all__ = ["ALL", "Config", "Part", "Seat", "System", "open_system", "prepare"]
+__all__ = ["ALL", "Config", "Part", "Reloaded", "Seat", "System", "open_system", "prepare"]

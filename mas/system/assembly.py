@@ -10,12 +10,12 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Pulse, Services
 from mas.agent.watchdog import Watchdog
-from mas.audit import LEASE, EventKind, Events, Places, Sealer
+from mas.audit import LEASE, Events, Places, Sealer
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.clock import Clock
 from mas.decision import Decision
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
-from mas.directory import Authorization, PolicyKeeper, Rule, Tombstones, rules_of
+from mas.directory import Authorization, Tombstones
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
 from mas.gateway import BLOCK, DecisionCounts, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
@@ -35,11 +35,11 @@ from mas.registry import (
     TombstoneFile,
     TombstoneKeeper,
 )
-from mas.settings import Settings, resolve_class
-from mas.settings.permissions import roles_in
+from mas.settings import GatewaySettings, Settings, resolve_class
 from mas.settings.supervisors import DEFAULT
 from mas.steering import Bulletin, Listener, Runner, new_runner_name, node_of
 from mas.supervision import Child, Event, Supervisor
+from mas.system.policy import Reloaded, SystemPolicy
 from mas.system.seat import Seat, Surroundings
 from mas.system.tree import AgentTree
 from mas.trust import Keyring
@@ -90,8 +90,8 @@ class System:
         self.name = new_runner_name()
         self.seats = self._seats() if "agents" in parts else []
         self._tree = self._agent_tree() if self.seats else None
-        self._policy = self._keeper() if "gateway" in parts else None
-        self._roles = roles_in(settings.permissions)
+        self._in_force = settings.gateway
+        self._policy = self._make_policy() if "gateway" in parts else None
         self._decisions = DecisionCounts()
         self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
         places = {} if self._tree is None else self._tree.seats
@@ -125,17 +125,18 @@ class System:
             await self.ended.wait()
         self.root.shutdown(now=True)
 
-    async def reload(self, settings: Settings) -> bool:
-        """Put the permissions of newer settings in force; everything else waits for a restart.
+    async def reload(self, settings: Settings) -> Reloaded:
+        """Put the permissions and gateway settings of newer settings in force, on all gateways in one step.
 
-        :returns: whether that changed anything
+        What they do not grant any more is gone. Settings that a running system takes up only at its next
+        start are named in what is returned, and stay as they are.
+
         :raises MasError: if no gateway runs in this process
-        :raises RedisUnavailable: if Redis does not answer; the permissions stay as they were
+        :raises RedisUnavailable: if Redis does not answer; all stays as it was
         """
         if self._policy is None:
-            raise MasError("permissions are the gateway's business, and none runs in this process")
-        self._roles = roles_in(settings.permissions)
-        return await self._policy.publish(_rules(settings))
+            raise MasError("the policy is the gateway's business, and none runs in this process")
+        return await self._policy.reload(settings)
 
     @property
     def decisions(self) -> Mapping[Decision, int]:
@@ -172,7 +173,7 @@ class System:
         """
         if self._policy is None:
             raise MasError("permissions are the gateway's business, and none runs in this process")
-        return Authorization(self._policy, self._roles if self.settings.gateway.features.rbac else None)
+        return self._policy.authorization
 
     def agent(self, name: str) -> Agent[Any]:
         """Return a running agent of this process, by its id or, of several instances, `id-number`.
@@ -235,7 +236,7 @@ class System:
             children.append(Child("registry", monitor.run))
         if self._policy is not None:
             children += [
-                Child("policy", self._policy.run),
+                Child("policy", self._policy.keeper.run),
                 Child("outsiders", self._outsiders().run),
                 Child("grants", self._grants().run),
                 Child("gateway", self._run_gateway),
@@ -283,17 +284,18 @@ class System:
             clock=self._clock,
         )
 
-    def _keeper(self) -> PolicyKeeper:
-        return PolicyKeeper(
+    def _make_policy(self) -> SystemPolicy:
+        def follow(settings: GatewaySettings) -> None:
+            self._in_force = settings
+
+        return SystemPolicy(
             self.redis,
             self.keys,
             self._keyring,
-            _rules(self.settings),
+            self.settings,
+            self.events,
             clock=self._clock,
-            published=lambda policy: self.events.post(
-                EventKind.POLICY_CHANGED, policy.version, detail=f"{len(policy.rules)} rules"
-            ),
-            alarm=self.events.alarm,
+            followed=follow,
         )
 
     def _sealer(self) -> Sealer:
@@ -392,7 +394,3 @@ class System:
                 counts=self._decisions,
             )
             await gateway.run(task_status=task_status)
-
-
-def _rules(settings: Settings) -> list[Rule]:
-    return rules_of(settings.permissions, roles=settings.gateway.features.rbac)

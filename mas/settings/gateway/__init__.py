@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import attrs
 from attrs import Factory, frozen
 
 from mas.settings.fields import Within, by_type
@@ -56,6 +57,12 @@ class GatewaySettings:
 
     batch: Annotated[int, Within(1, 64, "messages")] = 64
     """Messages decided in one commit; larger batches block Redis longer and gain nothing."""
+
+    @property
+    def switched_off(self) -> tuple[str, ...]:
+        """Return the policies that gateways are told not to apply."""
+        off = tuple(name for name in attrs.fields_dict(FeatureSettings) if not getattr(self.features, name))
+        return off if self.rate_limit.enabled else (*off, "rate_limit")
 
     @property
     def longest_in_flight(self) -> float:
