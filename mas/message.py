@@ -66,12 +66,8 @@ A `Message` built to be sent may hold any encodable object as its `data`: it is 
 """
 
 
-def decode(body: bytes) -> Message:
-    """Decode an envelope.
-
-    :raises msgspec.DecodeError: when it is none
-    """
-    return _decoder.decode(body)
+decode = _decoder.decode
+"""Decode an envelope; raises `msgspec.DecodeError` when it is none."""
 
 
 def is_canonical(message: Message, body: bytes) -> bool:
