@@ -19,7 +19,7 @@ from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
-from mas.gateway.change import STALE_POLICY, UNSEALED, Outcome, pack
+from mas.gateway.change import UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
 from mas.gateway.counts import DecisionCounts
 from mas.gateway.floods import Floods
@@ -41,7 +41,6 @@ log = logger(__name__)
 
 BLOCK = 0.5
 """Seconds a read waits for mail; also how late a takeover is noticed."""
-_ALL_LEFT = (STALE_POLICY, UNSEALED)
 
 
 class Gateway:
@@ -174,7 +173,7 @@ class Gateway:
             "STREAMS", *self._streams, *[which] * len(self._streams),
         )  # fmt: skip
 
-    async def _decide(self, submissions: list[Submission]) -> Batch:
+    async def _decide(self, submissions: list[Submission], before: Batch | None = None) -> Batch:
         self.decided += len(submissions)
         snapshot = self._snapshot()
         return await decide_batch(
@@ -186,6 +185,7 @@ class Gateway:
             self._measures.buckets,
             self._floods,
             self._alarm,
+            before,
         )
 
     def _commit(self, connection: Redis, batch: Batch) -> Reply:
@@ -196,9 +196,9 @@ class Gateway:
 
         :param again: it is decided for the second time over its tokens: what does not hold now, never will
         """
-        while outcomes in _ALL_LEFT:
+        while not isinstance(outcomes, list):
             await self._mend(batch, outcomes)
-            batch = await self._decide([_again(s) for s in batch.submissions])
+            batch = await self._decide(batch.submissions, batch)
             outcomes = await self._run_commit(batch)
         if self._all_done(batch, outcomes):
             return
@@ -223,7 +223,7 @@ class Gateway:
         while refused:
             batch = refuse_batch(refused, self._snapshot(), self._counter, self._floods)
             outcomes = await self._run_commit(batch)
-            if outcomes in _ALL_LEFT:
+            if not isinstance(outcomes, list):
                 await self._mend(batch, outcomes)
                 continue
             self._all_done(batch, outcomes)
@@ -247,14 +247,18 @@ class Gateway:
         )
         return False
 
-    async def _mend(self, batch: Batch, outcome: int) -> None:
-        """See to what kept a whole batch from being committed."""
+    async def _mend(self, batch: Batch, outcome: int | bytes | None) -> None:
+        """See to what kept a whole batch from being committed.
+
+        :param outcome: `UNSEALED`, or the policy as it is now
+        """
         self._counter.give_back(batch.counts)
         if outcome == UNSEALED:
             self._alarm("audit:messages", "too many records wait for their seal; nothing is committed")
             await self._clock.sleep(BLOCK)
         else:
-            await self._mirror.load_policy()
+            assert not isinstance(outcome, int)  # noqa: S101 - there is no other
+            self._mirror.take_policy(outcome)
 
     async def _run_commit(self, batch: Batch) -> Any:
         packed = pack(batch.commit(self._snapshot()))

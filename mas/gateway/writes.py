@@ -96,6 +96,13 @@ class Scribe:
             rings=rings,
         )
 
+    def allow_still(self, change: Change, submission: Submission, verdict: Verdict) -> Change:
+        """Deliver what `allow` made a change of before the policy changed: only the record is another."""
+        delivery, _, *others = change.writes
+        change.writes = (delivery, self.record(submission, verdict), *others)
+        change.buckets = ()
+        return change
+
     def refuse(self, submission: Submission, verdict: Verdict) -> Change:
         """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""
         message = submission.message
