@@ -28,7 +28,10 @@ from mas.trust.mac import mac
 _NONE: dict[str, int] = {}
 _SCANNED = frozenset({"dlp", "commit"})
 """Stages at which a message has been scanned already."""
-_UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
+_UNKEPT = frozenset(
+    {Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED, Decision.TOO_LARGE}
+)
+"""Of these no message is kept: nobody knows whose it is, it must not be kept, or it is too much."""
 
 
 class _Place(NamedTuple):

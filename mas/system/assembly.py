@@ -335,6 +335,7 @@ class System:
             gateway.delivery,
             self._clock,
             self.keys.ingress,
+            largest=lambda: self._in_force.limits.max_envelope,
         )
         around = Surroundings(self.settings, self._roster, services, self.endpoint, self._log_setup)
         by_agent: dict[AgentId, list[Seat]] = {}

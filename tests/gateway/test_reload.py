@@ -63,6 +63,7 @@ async def place(redis_url, anyio_backend):
     [
         ({"rate_limit": {"per_minute": 1}}, {}, Decision.RATE_LIMITED),
         ({"rate_limit": {"pairs": {"a -> b": {"per_hour": 1}}}}, {}, Decision.RATE_LIMITED),
+        ({"limits": {"max_envelope": 1024}}, {"long": "x" * 2000}, Decision.TOO_LARGE),
         ({"dlp": {"actions": {"email": "block"}}}, MAIL, Decision.DLP_BLOCKED),
         ({"delivery": {"max_backlog": 1}}, {}, Decision.BACKLOG_FULL),
         (
@@ -71,7 +72,7 @@ async def place(redis_url, anyio_backend):
             Decision.DLP_BLOCKED,
         ),
     ],
-    ids=["rate", "pair", "dlp", "backlog", "custom"],
+    ids=["rate", "pair", "size", "dlp", "backlog", "custom"],
 )
 async def test_each_setting_binds_with_the_reload_and_is_gone_with_the_next(place, gateway, data, expected):
     if expected is Decision.BACKLOG_FULL:
