@@ -28,6 +28,7 @@ OWN: tuple[Path, ...] = (
     ("audit", "sink_files"),
     ("audit", "sink_command"),
     ("audit", "archive_dir"),
+    ("dead_letters", "archive_dir"),
 )
 """Each process's own: addresses, files and programs."""
 

@@ -10,8 +10,8 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Pulse, Services
 from mas.agent.watchdog import Watchdog
-from mas.audit import LEASE, Events, Places, Sealer
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import Events, Sealer
 from mas.clock import Clock
 from mas.decision import Decision
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
@@ -21,6 +21,7 @@ from mas.gateway import BLOCK, DecisionCounts, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
 from mas.keys import Keys
+from mas.letters import Archivist
 from mas.redis import Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
@@ -35,10 +36,11 @@ from mas.registry import (
     TombstoneFile,
     TombstoneKeeper,
 )
-from mas.settings import GatewaySettings, Settings, resolve_class
+from mas.settings import GatewaySettings, LetterSettings, Settings, resolve_class
 from mas.settings.supervisors import DEFAULT
 from mas.steering import Bulletin, Listener, Runner, new_runner_name, node_of
 from mas.supervision import Child, Event, Supervisor
+from mas.system.bounds import archivist_of, sealer_of
 from mas.system.policy import Reloaded, SystemPolicy
 from mas.system.seat import Seat, Surroundings
 from mas.system.tree import AgentTree
@@ -221,8 +223,9 @@ class System:
             children.append(Child(name, link.run, start_timeout=patience))
         serves = "service" in self.parts and self.settings.start_service
         if self._policy is not None or serves:
-            # First, hence last to stop: it seals what the others still record.
-            children.append(Child("audit", self._sealer().run))
+            # First, hence last to stop: it seals what the others still record. A process with gateways
+            # alone has more urgent things to do: one with the registry may be first.
+            children.append(Child("audit", self._sealer(first=serves).run))
         children += [
             Child("events", self.events.run),
             *self._operating(),
@@ -237,6 +240,7 @@ class System:
         if self._policy is not None:
             children += [
                 Child("policy", self._policy.keeper.run),
+                Child("letters", self._archivist().run),
                 Child("outsiders", self._outsiders().run),
                 Child("grants", self._grants().run),
                 Child("gateway", self._run_gateway),
@@ -298,21 +302,16 @@ class System:
             followed=follow,
         )
 
-    def _sealer(self) -> Sealer:
-        audit = self.settings.gateway.audit
-        places = Places.of(audit, self.settings.data_dir, self.settings.base)
-        # A process with gateways alone has more urgent things to do: one with the registry may be first.
-        patience = 0.0 if "service" in self.parts and self.settings.start_service else LEASE
-        return Sealer(
-            self.redis,
-            self.keys,
-            self._keyring,
-            audit,
-            places,
-            self.events,
-            clock=self._clock,
-            patience=patience,
+    def _sealer(self, *, first: bool) -> Sealer:
+        return sealer_of(
+            self.redis, self.keys, self._keyring, self.settings, self.events, clock=self._clock, first=first
         )
+
+    def _archivist(self) -> Archivist:
+        def bounds() -> LetterSettings:
+            return self._in_force.dead_letters
+
+        return archivist_of(self.redis, self.keys, self.settings, bounds, self.events, clock=self._clock)
 
     def _agent_tree(self) -> AgentTree:
         gateway = self.settings.gateway

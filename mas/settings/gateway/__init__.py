@@ -9,6 +9,7 @@ from mas.settings.fields import Within, by_type
 from mas.settings.gateway.audit import AuditSettings
 from mas.settings.gateway.authentication import AuthenticationSettings
 from mas.settings.gateway.circuit_breaker import CircuitSettings
+from mas.settings.gateway.dead_letters import LetterSettings
 from mas.settings.gateway.delivery import DeliverySettings
 from mas.settings.gateway.dlp import DlpSettings
 from mas.settings.gateway.features import FeatureSettings
@@ -26,6 +27,7 @@ __all__ = [
     "DlpSettings",
     "FeatureSettings",
     "GatewaySettings",
+    "LetterSettings",
     "LimitSettings",
     "RateLimitSettings",
     "RateOverride",
@@ -53,6 +55,7 @@ class GatewaySettings:
     authentication: AuthenticationSettings = Factory(AuthenticationSettings)
     delivery: DeliverySettings = Factory(DeliverySettings)
     limits: LimitSettings = Factory(LimitSettings)
+    dead_letters: LetterSettings = Factory(LetterSettings)
     audit: AuditSettings = Factory(AuditSettings)
 
     batch: Annotated[int, Within(1, 64, "messages")] = 64
