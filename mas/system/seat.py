@@ -137,6 +137,7 @@ class Seat:
             init_kwargs=self.spec.init_kwargs,
             concurrency=self.spec.concurrency,
             redis_url=around.endpoint,
+            allow_plaintext=around.settings.gateway.redis.allow_plaintext,
             response_timeout=settings.gateway.redis.response_timeout,
             connect_timeout=settings.gateway.redis.connect_timeout,
             namespace=settings.namespace,
