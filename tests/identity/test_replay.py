@@ -18,6 +18,7 @@ from mas.ids import AgentId, InstanceId
 from mas.keys import GATEWAY_GROUP
 from mas.registry import Lives, enrol
 from mas.settings import GatewaySettings
+from mas.trust import Permit
 from tests.faults.runner import process
 from tests.identity.conftest import Pen
 from tests.identity.waiting import until
@@ -184,7 +185,8 @@ async def test_no_byte_of_a_submission_can_be_flipped(redis):
     mirror.policy = everything()
     tried = 0
     for n in range(200):
-        fields = pen.fields("b", f"kind.{n}", {"n": n, "text": "x" * dice.randrange(40)}, at=now)
+        meta = reply_route(n, now) if n % 2 else {"expires_at": now + 60 + n}
+        fields = pen.fields("b", f"kind.{n}", {"n": n, "text": "x" * dice.randrange(40)}, at=now, meta=meta)
         as_bytes = {
             name.encode(): value if isinstance(value, bytes) else str(value).encode()
             for name, value in fields.items()
@@ -196,8 +198,16 @@ async def test_no_byte_of_a_submission_can_be_flipped(redis):
                 flipped[at] ^= 1 << dice.randrange(8)
                 tried += 1
                 assert verdict(as_bytes | {name: bytes(flipped)}, snapshot, now) is not ALLOWED
-    assert tried > 60_000
+    assert tried > 80_000
     assert not alarms
+
+
+def reply_route(n, now):
+    """Return what makes a message the answer to a request that b sent."""
+    asked = f"{n:032x}"
+    permit = Permit(ONE, n, int(now) + 60)
+    minted = permit.mint(KEYRING.permit, requester="b", responder="a", correlation=asked)
+    return {"is_reply": True, "correlation_id": asked, "permit": minted}
 
 
 def everything():
