@@ -20,7 +20,7 @@ MessageId = NewType("MessageId", str)
 RESERVED = "mas."
 """Agent ids and message types that begin so belong to the runtime."""
 _process = [secrets.token_hex(8)]
-_count = count(1)
+_next = count(1).__next__
 LONGEST = 128
 """Characters in an id at most."""
 PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
@@ -76,4 +76,4 @@ def new_message_id() -> MessageId:
     Unique, and not a secret: nothing is granted to whoever guesses one. Randomness for each would cost
     a system call a message.
     """
-    return MessageId(f"{_process[0]}{next(_count):016x}")
+    return MessageId(f"{_process[0]}{_next():016x}")

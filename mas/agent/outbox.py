@@ -76,7 +76,7 @@ class Outbox:
             )
         )
         self._sequence += 1
-        sequence, signed_at = b"%d" % self._sequence, b"%.6f" % now
+        sequence, signed_at = b"%d" % self._sequence, encode(now)
         command = (
             "XADD", self._ingress, "*",
             "envelope", envelope,

@@ -73,7 +73,7 @@ def _type_is_valid(kind: str) -> bool:
 
 def _is_reference(text: str) -> bool:
     """Say whether a message or correlation id is short and plain; no separator of a key is in it."""
-    return len(text) <= LONGEST and text.isalnum() and text.isascii()
+    return len(text) <= LONGEST and text.encode().isalnum()
 
 
 def _read_numbers(submission: Submission) -> bool:
