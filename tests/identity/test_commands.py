@@ -174,6 +174,14 @@ def test_the_redis_url_of_the_agent_may_differ_and_never_carries_another_user(ty
     assert "@redis.example.test:6390/0?ssl_ca_certs=ca.pem" in held
 
 
+def test_how_the_agent_reaches_redis_may_stand_in_the_environment(typed, tmp_path):
+    url = "rediss://redis.example.test:6390/0"
+    for words in (("enroll", "out:one"), ("grant", "out")):
+        done = typed(*words, "-o", "o.json", MAS_OUTSIDE_REDIS_URL=url)
+        assert done.returncode == 0, done.stderr
+        assert "@redis.example.test:6390/0" in (tmp_path / "o.json").read_text()
+
+
 def test_plaintext_to_another_machine_is_refused(typed, tmp_path):
     refused = typed("enroll", "out", "--redis-url", "redis://redis.example.test")
     assert refused.returncode == MISCONFIGURED
