@@ -62,8 +62,7 @@ async def watched(directory: Path) -> AsyncGenerator[Watched]:
             await until(lambda: client.info("replication")["master_link_status"] == "up")
         ports = [free_port() for _ in range(3)]
         sentinels = [_sentinel(stack, directory, port, master) for port in ports]
-        for each in sentinels:
-            await until(lambda each=each: _knows_all(each))
+        await until(lambda: all(map(_knows_all, sentinels)))
         yield Watched(master, replica, ",".join(f"127.0.0.1:{port}" for port in ports), sentinels)
 
 

@@ -69,8 +69,8 @@ async def test_agents_elsewhere_are_let_in_by_a_replica_that_never_knew_them(pla
     async with system(place, tmp_path):
         credentials, gone = await enrolled(place, OUT), await enrolled(place, AgentId("gone"))
         async with open_redis(place.url, scripts=SCRIPTS) as operator:
-            out = await revoke(operator, KEYS, KEYRING, AgentId("gone"), None)
-            await shut_out(operator, KEYS, AgentId("gone"), out.instances)
+            done = await revoke(operator, KEYS, KEYRING, AgentId("gone"), None)
+            await shut_out(operator, KEYS, AgentId("gone"), done.instances)
         async with mas.connect(credentials, Receiver) as out:
             assert await answered(out) == 1
             # Users are no data: a replica has none but its own.

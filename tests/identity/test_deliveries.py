@@ -6,7 +6,7 @@ import time
 import msgspec
 import pytest
 
-from mas.ids import AgentId, InstanceId
+from mas.ids import AgentId, InstanceId, MessageId
 from mas.message import Message, Meta, encode
 from mas.trust import seal
 from tests.identity.conftest import Echo
@@ -33,7 +33,7 @@ class Gateway:
             msgspec.Raw(msgspec.json.encode(data)),
             Meta(InstanceId("any")),
             time.time(),
-            f"{self.entry:032x}",
+            MessageId(f"{self.entry:032x}"),
         )
         envelope, route = encode(message), f"{self.entry}-0 {int(time.time()) + 600} {permit}"
         sealed = seal(KEYRING.seal(target), target, instance, route, envelope)
