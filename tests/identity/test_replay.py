@@ -15,7 +15,7 @@ from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import ALLOWED
 from mas.ids import AgentId, InstanceId
-from mas.keys import GATEWAY_GROUP
+from mas.keys import GATEWAY_GROUP, REPLAY_BLOCK
 from mas.registry import Lives, enrol
 from mas.settings import GatewaySettings
 from mas.trust import Permit
@@ -170,6 +170,24 @@ async def test_a_replay_to_another_stream_or_under_another_instance_is_refused(r
             "AUTH_FAILED",
             "AUTH_FAILED",
         ]
+
+
+async def test_a_replay_is_known_at_the_edges_of_its_marks_and_after_a_restart(redis_url, redis, running):
+    credential = await joined(redis)
+    await joined(redis, B)
+    blocks = [block * REPLAY_BLOCK for block in (1, 2, 2**20)]
+    edges = [1, *(at for edge in blocks for at in range(edge - 2, edge + 2)), 2**53 - 1]
+    entries = [Pen(credential, sequence=n).fields("b", data=n, at=time.time()) for n in edges]
+    with asking(redis_url) as client:
+        for rounds in (1, 2):
+            # Another gateway each time, which has seen none of it.
+            async with running(parts=GATEWAY, permissions=MAY, gateway=EVERY_ONE):
+                put(client, random.Random(rounds).sample(entries, len(entries)))
+                due = rounds * len(entries)
+                await until(lambda due=due: client.xlen(KEYS.audit_messages) >= due)
+        decisions = [record["decision"] for record in audit(client)]
+        assert decisions == ["ALLOWED"] * len(entries) + ["REPLAYED"] * len(entries)
+        assert len(set(delivered(client))) == len(delivered(client)) == len(entries) == 14
 
 
 async def test_no_byte_of_a_submission_can_be_flipped(redis):
