@@ -182,6 +182,29 @@ def test_how_the_agent_reaches_redis_may_stand_in_the_environment(typed, tmp_pat
         assert "@redis.example.test:6390/0" in (tmp_path / "o.json").read_text()
 
 
+def test_an_operator_without_a_say_over_redis_users_is_told_so(typed, server):
+    assert typed("enroll", "out:one", "-o", "one.json").returncode == 0
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "weak", "on", ">pw", "~*", "&*", "+@all", "-acl")
+    weak = server.url.replace(":operator@", "weak:pw@")
+    refused = typed("enroll", "out:two", "-o", "two.json", url=weak)
+    assert refused.returncode == REFUSED
+    assert "refused a command: " in refused.stderr
+    assert "acl|getuser" in refused.stderr
+    # A revoke binds all the same; only the connections are closed by a gateway, a moment later.
+    done = typed("revoke", "out:one", url=weak)
+    assert (done.returncode, done.stdout) == (0, "out:one revoked: its token is gone\n")
+    assert "its redis users are left to the gateways" in done.stderr
+    # Where nobody runs elsewhere, there is nothing to say.
+    assert typed("revoke", "in", url=weak).stderr == ""
+
+
+def test_whoever_enrols_for_this_machine_only_is_told_so(typed):
+    note = "is this machine; for another, give --redis-url"
+    assert note in typed("enroll", "out:one", "-o", "one.json").stderr
+    assert note not in typed("enroll", "out:two", "-o", "o.json", "--redis-url", "rediss://r.test").stderr
+
+
 def test_plaintext_to_another_machine_is_refused(typed, tmp_path):
     refused = typed("enroll", "out", "--redis-url", "redis://redis.example.test")
     assert refused.returncode == MISCONFIGURED
