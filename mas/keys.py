@@ -31,6 +31,7 @@ class Keys:
         "audit_seals",
         "audit_security",
         "dead_letters",
+        "dead_letters_archiver",
         "gateways",
         "grants",
         "ingress",
@@ -61,6 +62,7 @@ class Keys:
         self.audit_sealed = f"{p}audit:sealed"
         self.audit_sealer = f"{p}audit:sealer"
         self.dead_letters = f"{p}dlq:messages"
+        self.dead_letters_archiver = f"{p}dlq:archiver"
 
     def ingress_of(self, agent: AgentId) -> str:
         """Name the ingress stream of an agent that runs outside."""

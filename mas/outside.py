@@ -23,7 +23,7 @@ from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Endpoint, Redis, Subscriber, open_redis, open_subscriber
 from mas.registry import HEARTBEAT_LIFE, Credentials
-from mas.settings import DeliverySettings
+from mas.settings import DeliverySettings, LimitSettings
 from mas.supervision import told_plainly
 
 log = logger(__name__)
@@ -39,6 +39,7 @@ async def connect(
     *,
     concurrency: int = 16,
     delivery: DeliverySettings | None = None,
+    limits: LimitSettings | None = None,
     allow_plaintext: bool = False,
     grace: float = 5.0,
     clock: Clock = SYSTEM,
@@ -54,6 +55,7 @@ async def connect(
         default, can send and request
     :param concurrency: messages handled at once; 1 keeps their order
     :param delivery: leases and attempts, where the deployment has others than the default
+    :param limits: likewise; a message larger than `max_envelope` is refused here already
     :param allow_plaintext: use a Redis on another machine without TLS
     :param grace: seconds that handlers under way may take at the end
     :raises ConfigurationError: if the credentials cannot be used, or would cross the network in the clear
@@ -78,6 +80,7 @@ async def connect(
                 clock,
                 keys.ingress_of(credential.agent_id),
                 BareClaims,
+                lambda: (limits or LimitSettings()).max_envelope,
             )
             life = Life(
                 lambda: make(credential.agent_id), lambda: credential, services, concurrency=concurrency

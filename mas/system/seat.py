@@ -142,6 +142,7 @@ class Seat:
             connect_timeout=settings.gateway.redis.connect_timeout,
             namespace=settings.namespace,
             delivery=settings.gateway.delivery,
+            max_envelope=around.services.largest(),
             base=str(settings.base),
             path=tuple(sys.path),
             backend=anyio.get_cancelled_exc_class().__module__.partition(".")[0],

@@ -17,7 +17,7 @@ from mas.ids import AgentId, InstanceId
 from mas.outside import connect
 from mas.redis import RedisRefused, open_redis
 from mas.registry import SCRIPTS, Credentials, Lives, enrol_outsider, revoke, shut_out
-from mas.settings import DeliverySettings, RedisUrl
+from mas.settings import DeliverySettings, LimitSettings, RedisUrl
 from mas.testing.server import redis_server
 from tests.identity.conftest import Echo, Pen
 from tests.identity.waiting import until
@@ -299,3 +299,16 @@ async def test_an_entry_dated_ahead_of_redis_clock_is_not_believed(system, opera
             (record,) = audit(client)
         assert (record["decision"], record["stage"]) == ("EXPIRED", "lifetime")
         assert "ahead of Redis' clock" in record["reason"]
+
+
+async def test_what_is_too_large_is_refused_where_it_is_sent_and_else_by_the_gateway_which_says_so(
+    system, operator, server
+):
+    async with system(gateway={"limits": {"max_envelope": 2048}}):
+        for limits in (LimitSettings(max_envelope=2048), None):
+            async with mas.connect(await enrolled(operator, server), Echo, limits=limits) as out:
+                with pytest.raises(MessageRefused, match="TOO_LARGE"):
+                    await out.request("in", "ask", "x" * 3000, timeout=10)
+        # Only the one that did not know the limit was submitted.
+        info = await operator.call("XINFO", "STREAM", KEYS.ingress_of(OUT))
+        assert dict(zip(info[::2], info[1::2], strict=True))[b"entries-added"] == 1

@@ -113,7 +113,16 @@ class _Child:
             if spec.loop_alarm:
                 await tasks.start(Watchdog(spec.loop_alarm).run)
             keys = Keys(spec.namespace)
-            services = Services(redis, subscriber, keys, pulse, spec.delivery, SYSTEM, keys.ingress)
+            services = Services(
+                redis,
+                subscriber,
+                keys,
+                pulse,
+                spec.delivery,
+                SYSTEM,
+                keys.ingress,
+                largest=lambda: spec.max_envelope,
+            )
             make = partial(_class_of(spec), spec.agent_id, **spec.init_kwargs)
             life = Life(make, lambda: held, services, concurrency=spec.concurrency)
             tasks.start_soon(self._obey, life, held, tasks.cancel_scope)

@@ -30,6 +30,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connect_timeout: float
     namespace: str
     delivery: DeliverySettings
+    max_envelope: int
     base: str
     path: tuple[str, ...]
     backend: str
