@@ -48,6 +48,7 @@ DEAD = Script(
     """,
 )
 _A, _I = AgentId("@A"), InstanceId("@I")
+_WHY = "no sign of life, or no good token any more"
 
 
 class HealthMonitor:
@@ -89,7 +90,9 @@ class HealthMonitor:
                 continue
             who = AgentId(agent), InstanceId(instance)
             if await leave(self._redis, keys, *who, in_flight=self._in_flight, only_if_dead=True):
-                log.warning("an instance died without leaving", agent=agent, instance=instance)
-                self._events.post(EventKind.LEFT, f"{agent}:{instance}", detail="it died without leaving")
+                log.warning(
+                    "an instance is taken off the books", agent=agent, instance=instance, problem=_WHY
+                )
+                self._events.post(EventKind.LEFT, f"{agent}:{instance}", detail=_WHY)
                 buried.append(who)
         return buried

@@ -134,6 +134,15 @@ def test_what_a_revoke_and_a_lift_say_is_what_they_found(typed):
         assert told == {"one": "lost"}
 
 
+def test_a_revoke_repeated_keeps_the_reason_unless_another_is_given(typed):
+    for words, reason in ((("--reason", "lost"), "lost"), ((), "lost"), (("--reason", "stolen"), "stolen")):
+        assert typed("revoke", "out", *words).returncode == 0
+        assert f"revoked: {reason}" in typed("list").stdout
+    assert typed("lift", "out").returncode == 0
+    assert typed("revoke", "out").returncode == 0
+    assert "revoked:" not in typed("list").stdout
+
+
 def test_a_revoked_instance_is_listed_after_it_is_off_the_books(typed, server):
     assert typed("revoke", "out:one", "--reason", "lost").returncode == 0
     (row,) = [line for line in typed("list").stdout.splitlines() if line.startswith("out")]
