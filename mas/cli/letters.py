@@ -133,7 +133,10 @@ async def _redrive(
     config: Path | None, letters: Iterable[str], selection: Selection, within: float
 ) -> list[Outcome | tuple[str, MasError]]:
     outcomes: list[Outcome | tuple[str, MasError]] = []
-    async with _desk(config) as (there, desk), open_subscriber(there.url, name="mas:operator") as subscriber:
+    async with (
+        _desk(config) as (there, desk),
+        open_subscriber(there.redis.endpoint, name="mas:operator") as subscriber,
+    ):
         for letter in dict.fromkeys(await _chosen(desk, letters, selection)):
             try:
                 outcomes.append(await desk.redrive(letter, subscriber, within=within))

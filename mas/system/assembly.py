@@ -22,7 +22,7 @@ from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
 from mas.keys import Keys
 from mas.letters import Archivist
-from mas.redis import Redis, Subscriber, open_redis
+from mas.redis import Endpoint, Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.registry import (
@@ -85,8 +85,9 @@ class System:
             "response_timeout": wait.response_timeout,
             "connect_timeout": wait.connect_timeout,
         }
-        self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
-        self.subscriber = Subscriber(self.endpoint, **self._timeouts)
+        self._place = Endpoint.parse(self.endpoint, allow_plaintext=wait.allow_plaintext)
+        self.redis = Redis(self._place, scripts=SCRIPTS, **self._timeouts)
+        self.subscriber = Subscriber(self._place, **self._timeouts)
         self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
         self._pulse, self._tombstones = Pulse(clock), Tombstones()
         self.name = new_runner_name()
@@ -379,7 +380,7 @@ class System:
 
     async def _run_gateway(self, *, task_status: TaskStatus[None]) -> None:
         async with open_redis(
-            self.endpoint, name="mas:gateway", scripts=SCRIPTS, blocking=BLOCK, **self._timeouts
+            self._place, name="mas:gateway", scripts=SCRIPTS, blocking=BLOCK, **self._timeouts
         ) as reading:
             gateway = Gateway(
                 self.redis,
