@@ -1,7 +1,7 @@
 """What is a valid id, and how a new one is minted.
 
-Every door (YAML, enrolment, envelope, reply route) passes what it is given through `agent_id` or
-`instance_id` before it becomes part of a key.
+Every door (YAML, enrolment, envelope, reply route) passes what it is given through `agent_id`,
+`instance_id` or `capability` before it becomes part of a key.
 """
 
 import os
@@ -20,7 +20,7 @@ MessageId = NewType("MessageId", str)
 RESERVED = "mas."
 """Agent ids and message types that begin so belong to the runtime."""
 _process = [secrets.token_hex(8)]
-_count = count(1)
+_next = count(1).__next__
 LONGEST = 128
 """Characters in an id at most."""
 PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
@@ -65,6 +65,17 @@ def instance_id(value: object) -> InstanceId:
     return InstanceId(str(value))
 
 
+def capability(value: object) -> str:
+    """Return the value as the name of a capability: text in any language, on one line.
+
+    :raises InvalidId: if it is not one
+    """
+    text = value if isinstance(value, str) else ""
+    if not 0 < len(text) <= LONGEST or not text.isprintable() or text != text.strip():
+        raise InvalidId("capability", value, f"1 to {LONGEST} printable characters, no space at either end")
+    return text
+
+
 def new_instance_id() -> InstanceId:
     """Mint an instance id: 64 random bits, so that no two runs share one."""
     return InstanceId(secrets.token_hex(8))
@@ -76,4 +87,4 @@ def new_message_id() -> MessageId:
     Unique, and not a secret: nothing is granted to whoever guesses one. Randomness for each would cost
     a system call a message.
     """
-    return MessageId(f"{_process[0]}{next(_count):016x}")
+    return MessageId(f"{_process[0]}{_next():016x}")

@@ -15,7 +15,7 @@ GATEWAY = AgentId("mas.gateway")
 EMPTY = msgspec.Raw(b"{}")
 
 
-class Meta(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Meta(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """What a message says about itself besides its payload."""
 
     sender_instance_id: InstanceId
@@ -36,7 +36,7 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     """W3C trace context."""
 
 
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One message; times in seconds since the epoch, by the sender's clock."""
 
     sender_id: AgentId
@@ -66,12 +66,8 @@ A `Message` built to be sent may hold any encodable object as its `data`: it is 
 """
 
 
-def decode(body: bytes) -> Message:
-    """Decode an envelope.
-
-    :raises msgspec.DecodeError: when it is none
-    """
-    return _decoder.decode(body)
+decode = _decoder.decode
+"""Decode an envelope; raises `msgspec.DecodeError` when it is none."""
 
 
 def is_canonical(message: Message, body: bytes) -> bool:

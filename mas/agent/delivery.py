@@ -29,8 +29,8 @@ def open_delivery(entry: bytes, fields: list[bytes], credential: Credential, ins
     :param instance: whose stream it lay in; empty for the stream that all instances share
     :raises IntegrityError: if no gateway put it there
     """
-    if len(fields) == 6 and fields[0] == b"envelope" and fields[2] == b"route" and fields[4] == b"seal":
-        envelope, route, sealed = fields[1], fields[3], fields[5]
+    if fields[::2] == _NAMES:
+        _, envelope, _, route, _, sealed = fields
     else:
         envelope, route, sealed = (value_of(fields, name) or b"" for name in _NAMES)
     told = route.decode("utf-8", "replace")
@@ -44,4 +44,4 @@ def open_delivery(entry: bytes, fields: list[bytes], credential: Credential, ins
         raise IntegrityError(f"delivery {entry.decode()}", "its envelope does not decode") from error
 
 
-_NAMES = (b"envelope", b"route", b"seal")
+_NAMES = [b"envelope", b"route", b"seal"]

@@ -32,6 +32,8 @@ from mas.trust import Credential
 
 log = logger(__name__)
 
+_RESTING = 2
+"""Workers that wait for mail; those who were called beyond that end when there is no more."""
 SWEEP = 8.0
 """Seconds after which an inbox looks although nothing rang: a ring may be lost."""
 
@@ -69,10 +71,11 @@ class Inbox:
         self._attempts = Attempts(services, self._settling, outbox, handle, send_reply)
         self._queue: deque[tuple[Delivery, bool]] = deque()
         self._tasks: TaskGroup
-        self._wake, self._work = anyio.Event(), anyio.Event()
+        self._wake = anyio.Event()
         self._idle: anyio.Event | None = None
         self._rung, self._more, self._paused = True, False, False
-        self._working, self._worker_rests, self._helper_due = 0, False, False
+        self._working, self._called = 0, False
+        self._resting: list[anyio.Event] = []
         self._backlog_after: bytes | None = b"-"
         self._generation = 0
         self._reclaim_due = self._care_due = False
@@ -87,7 +90,6 @@ class Inbox:
             self._services.pulse.join(self)
             try:
                 await self._read_own_backlog()
-                self._tasks.start_soon(self._work_always)
                 task_status.started()
                 while True:
                     await self._read_safely()
@@ -292,31 +294,32 @@ class Inbox:
             self._rung = True
         self._call_worker()
 
-    async def _work_always(self) -> None:
+    async def _work(self) -> None:
         while True:
+            self._called = False
             await self._work_off()
-            self._work, self._worker_rests = anyio.Event(), True
-            await self._work.wait()
-
-    async def _help(self) -> None:
-        self._helper_due = False
-        await self._work_off()
+            if len(self._resting) >= _RESTING:
+                return
+            bell = anyio.Event()
+            self._resting.append(bell)
+            await bell.wait()
 
     def _call_worker(self) -> None:
-        """See that somebody takes what is queued: the one who rests, or else a helper within bounds."""
-        if self._worker_rests:
-            self._worker_rests = False
-            self._work.set()
-        elif self._queue and not self._helper_due and self._working < self._concurrency:
-            self._helper_due = True
-            self._tasks.start_soon(self._help)
+        """See that somebody takes what is queued: one who rests, or else a new one within bounds."""
+        if self._called or not self._queue or self._working >= self._concurrency:
+            return
+        self._called = True
+        if self._resting:
+            self._resting.pop().set()
+        else:
+            self._tasks.start_soon(self._work)
 
     async def _work_off(self) -> None:
-        """Work the queue off; call a helper, for the handler about to start may keep others waiting."""
+        """Work the queue off; call another worker, for the handler about to start may keep it waiting."""
         while self._queue and not self._paused and self._working < self._concurrency:
             delivery, found_again = self._queue.popleft()
             self._working += 1
-            # It finds the queue empty when no handler waits: then it cost one task for the batch.
+            # It finds the queue empty when no handler waits: then it was woken once for the whole batch.
             self._call_worker()
             try:
                 if found_again:

@@ -22,7 +22,7 @@ RUN_LIFE = 86_400
 """Seconds a run lasts at most, so that its number need not be remembered for ever."""
 
 
-class AuditRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class AuditRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was decided about one message.
 
     Its time is its entry's id, by Redis' clock; the time since `ingress` is what the message spent waiting

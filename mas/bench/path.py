@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,10 +17,10 @@ from mas.system import System, open_system
 
 
 class Load(msgspec.Struct):
-    """What the benchmark sends."""
+    """What the benchmark sends: the payload that its peers were measured with."""
 
-    sent: float
-    """`time.perf_counter()` of the sending process."""
+    hello: str
+    n: int
     pad: str = ""
 
 
@@ -32,18 +33,21 @@ class Sink(Agent[dict[str, Any]]):
 
     def __init__(self, agent_id: str) -> None:
         super().__init__(agent_id)
+        self.sent: list[float] = []
+        """When each message was sent, by its number."""
         self.latencies: list[float] = []
         self.expected = 0
         self.done = anyio.Event()
 
     def expect(self, messages: int) -> None:
         """Begin to count anew."""
-        self.latencies, self.expected, self.done = [], messages, anyio.Event()
+        self.sent, self.latencies = [0.0] * messages, []
+        self.expected, self.done = messages, anyio.Event()
 
     @Agent.on("bench.load", model=Load)
     async def take(self, _: AgentMessage, load: Load) -> None:
         """Count one."""
-        self.latencies.append(time.perf_counter() - load.sent)
+        self.latencies.append(time.perf_counter() - self.sent[load.n])
         if len(self.latencies) == self.expected:
             self.done.set()
 
@@ -62,11 +66,12 @@ async def run_one_way(url: str, messages: int, *, senders: int = 64, pad: int = 
         source, sink = system.agent("source"), system.agent("sink")
         assert isinstance(sink, Sink)  # noqa: S101 - as configured below
         sink.expect(messages)
-        padding = "x" * pad
+        padding, numbers = "x" * pad, iter(range(messages))
 
         async def send(count: int) -> None:
-            for _ in range(count):
-                await source.send("sink", "bench.load", Load(time.perf_counter(), padding))
+            for number in islice(numbers, count):
+                sink.sent[number] = time.perf_counter()
+                await source.send("sink", "bench.load", Load("world", number, padding))
 
         before = await counters(system.redis)
         began, cpu = time.perf_counter(), time.process_time()
@@ -88,9 +93,9 @@ async def run_round_trip(url: str, messages: int, *, in_flight: int = 1, pad: in
         padding = "x" * pad
 
         async def ask(count: int) -> None:
-            for _ in range(count):
+            for number in range(count):
                 began = time.perf_counter()
-                await source.request("sink", "bench.ask", Load(began, padding), timeout=60)
+                await source.request("sink", "bench.ask", Load("world", number, padding), timeout=60)
                 latencies.append(time.perf_counter() - began)
 
         before = await counters(system.redis)

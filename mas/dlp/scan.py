@@ -68,6 +68,13 @@ class Scanner:
         """What the first pass looks for, in a syntax RE2 and the standard library's `re` share."""
         return self._first.patterns
 
+    def is_clean(self, payload: bytes) -> bool:
+        """Say whether a JSON value holds nothing that any rule could start from: what `scan` asks first.
+
+        False only says that a closer look is due.
+        """
+        return len(payload) <= self._max_bytes and self._is_clean(payload)
+
     def scan(
         self, payload: bytes, *, target: str = "", sender: str = "", roles: Iterable[str] = ()
     ) -> Verdict:

@@ -1,7 +1,7 @@
 """What one decision does, as data: the gateway fills it in, the commit script carries it out.
 
 Everything is text or a number, for Lua's unpacker does not know MessagePack's binary type; and no None,
-for a Lua table ends there.
+for a Lua table ends there. None of it can be part of a cycle, so the garbage collector need not follow it.
 """
 
 from enum import IntEnum
@@ -28,13 +28,11 @@ class Outcome(IntEnum):
     CIRCUIT_OPEN = 1_000_000_000
 
 
-STALE_POLICY = -1
-"""The whole batch was left alone: the policy changed."""
 UNSEALED = -2
-"""The whole batch was left alone: too many audit records wait for their seal."""
+"""In the place of outcomes: the whole batch was left alone, too many audit records wait for their seal."""
 
 
-class Mark(msgspec.Struct, array_like=True, frozen=True):
+class Mark(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A bit that may be set once; no key means nothing to mark."""
 
     key: str = ""
@@ -49,14 +47,14 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
 NO_MARK = Mark()
 
 
-class Write(msgspec.Struct, array_like=True, frozen=True):
+class Write(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One entry to append, names and values in turn."""
 
     stream: str
     fields: tuple[str, ...]
 
 
-class Removal(msgspec.Struct, array_like=True, frozen=True):
+class Removal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A delivery to take off its stream, if this consumer still owns it; no stream means none.
 
     Without a group it is a dead letter, which is taken off if it is still there.
@@ -71,7 +69,7 @@ class Removal(msgspec.Struct, array_like=True, frozen=True):
 NO_REMOVAL = Removal()
 
 
-class Ring(msgspec.Struct, array_like=True, frozen=True):
+class Ring(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Whom to tell of new mail."""
 
     channel: str
@@ -79,7 +77,7 @@ class Ring(msgspec.Struct, array_like=True, frozen=True):
     """Empty when any instance may take it."""
 
 
-class Outcomes(msgspec.Struct, array_like=True, frozen=True):
+class Outcomes(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """How a receiver's handlers fared since its last report; no circuit means no report."""
 
     circuit: str = ""
@@ -90,7 +88,7 @@ class Outcomes(msgspec.Struct, array_like=True, frozen=True):
 NO_OUTCOMES = Outcomes()
 
 
-class Change(msgspec.Struct, array_like=True):
+class Change(msgspec.Struct, array_like=True, gc=False):
     """All that one decision does."""
 
     ingress: str
@@ -114,14 +112,14 @@ class Change(msgspec.Struct, array_like=True):
     rings: tuple[Ring, ...] = ()
 
 
-class Token(msgspec.Struct, array_like=True, frozen=True):
+class Token(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A token hash that must still stand."""
 
     key: str
     expected: str
 
 
-class Bucket(msgspec.Struct, array_like=True, frozen=True):
+class Bucket(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Token buckets of a sender or a pair: (name, capacity in messages, refill in messages a second) each."""
 
     key: str

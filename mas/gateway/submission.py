@@ -44,33 +44,36 @@ class Submission:
     )
 
     def __init__(self, entry: Entry) -> None:
-        self.stream, self.entry_id = entry.stream.decode(), entry.id.decode()
-        self.arrived = int(self.entry_id.partition("-")[0]) / 1000
+        stream, entry_id, fields = entry
+        self.stream, self.entry_id = stream.decode(), entry_id.decode()
+        self.arrived = int(entry_id.partition(b"-")[0]) / 1000
         """Seconds since the epoch, by Redis' clock."""
         self.message: Message | None = None
         self.sender: Sender | None = None
-        self.proven = False
+        self.proven = self.well_formed = False
         self.rule = ""
         """Which entry of the configuration lets it through, or does not."""
-        self.redacted = b""
-        """The envelope to deliver instead, where the payload was redacted."""
+        self.redacted = self.order = b""
         self.permit: Permit | None = None
-        self.sequence, self.signed_at = 0, 0.0
-        self.agent, self.instance = AgentId(""), InstanceId("")
-        self.envelope = self.signed_at_text = self.sequence_text = self.signature = b""
-        fields = entry.fields or []
-        self.well_formed = fields[::2] == FIELDS
-        self.order = fields[1] if fields[::2] == ORDER_FIELDS else b""
-        """An operator's order to redrive, unopened; empty for what agents submit."""
         self.redrive: Redrive | None = None
         """The order, once it is known to be one; the rest is then its letter's."""
         self.trouble: Verdict | None = None
         """What keeps the order from being obeyed."""
-        if self.well_formed:
-            self.envelope, agent, instance, self.signed_at_text, self.sequence_text, self.signature = fields[
-                1::2
+        names = fields[::2] if fields else []
+        if fields and names == FIELDS:
+            _, self.envelope, _, agent, _, instance, _, self.signed_at_text, _, self.sequence_text = fields[
+                :10
             ]
+            self.signature = fields[11]
             try:
                 self.agent, self.instance = AgentId(agent.decode()), InstanceId(instance.decode())
             except UnicodeDecodeError:
-                self.well_formed = False
+                pass
+            else:
+                self.well_formed = True
+                return
+        self.agent, self.instance = AgentId(""), InstanceId("")
+        self.envelope = self.signed_at_text = self.sequence_text = self.signature = b""
+        self.sequence, self.signed_at = 0, 0.0
+        if fields and names == ORDER_FIELDS:
+            self.order = fields[1]

@@ -3,7 +3,7 @@
 Pure: a submission and a verdict go in, a change comes out.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -28,7 +28,18 @@ from mas.trust.mac import mac
 _NONE: dict[str, int] = {}
 _SCANNED = frozenset({"dlp", "commit"})
 """Stages at which a message has been scanned already."""
-_UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
+_UNKEPT = frozenset(
+    {Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED, Decision.TOO_LARGE}
+)
+"""Of these no message is kept: nobody knows whose it is, it must not be kept, or it is too much."""
+
+
+class _Place(NamedTuple):
+    """Where a target's mail goes, the same for all messages of a batch."""
+
+    stream: str
+    circuit: str
+    rings: tuple[Ring]
 
 
 class Scribe:
@@ -51,18 +62,22 @@ class Scribe:
         self._agents = snapshot.mirror.agents
         self._circuits = snapshot.settings.features.circuit_breaker
         self._marks = snapshot.settings.features.message_signing
+        self._places: dict[AgentId, _Place] = {}
 
     def allow(self, submission: Submission, message: Message, verdict: Verdict) -> Change:
         """Deliver the exact bytes, or the redacted ones, under the gateway's seal."""
         target, meta = message.target_id, message.meta
         permit, instance = submission.permit, InstanceId("")
-        granted, answered, capped = "", NO_MARK, ""
+        granted, answered, capped, circuit = "", NO_MARK, "", ""
+        rings: tuple[Ring, ...]
         if permit is not None:
             instance = permit.instance
             stream = self._keys.instance_stream(target, instance)
             answered = Mark.of(self._keys.answered(target, instance, permit.sequence), permit.sequence)
+            rings = (Ring(self._keys.ring(target), instance),)
         else:
-            stream = capped = self._keys.stream(target)
+            stream, circuit, rings = self._places.get(target) or self._place(target)
+            capped = stream
             if meta.correlation_id is not None:
                 asked = Permit(submission.instance, submission.sequence, self._expires)
                 granted = asked.mint(
@@ -75,7 +90,6 @@ class Scribe:
         delivery = self._delivery(stream, target, instance, submission.entry_id, granted, envelope)
         record = self.record(submission, verdict)
         writes: tuple[Write, ...] = (delivery, record)
-        rings: tuple[Ring, ...] = (Ring(self._keys.ring(target), instance),)
         removal = NO_REMOVAL
         if submission.redrive is not None:
             removal = Removal(self._keys.dead_letters, entry=submission.redrive.letter)
@@ -90,11 +104,18 @@ class Scribe:
             mark=self._mark(submission),
             answered=answered,
             target=capped,
-            circuit=self._keys.circuit(target) if capped and self._circuits else "",
+            circuit=circuit,
             chain=self._keys.chain(meta.root_id) if meta.root_id is not None and capped else "",
             removal=removal,
             rings=rings,
         )
+
+    def allow_still(self, change: Change, submission: Submission, verdict: Verdict) -> Change:
+        """Deliver what `allow` made a change of before the policy changed: only the record is another."""
+        delivery, _, *others = change.writes
+        change.writes = (delivery, self.record(submission, verdict), *others)
+        change.buckets = ()
+        return change
 
     def refuse(self, submission: Submission, verdict: Verdict) -> Change:
         """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""
@@ -192,6 +213,12 @@ class Scribe:
         told = Message(GATEWAY, agent, kind, data, meta, self._now, new_message_id())
         stream = self._keys.instance_stream(agent, instance) if instance else self._keys.stream(agent)
         return self._delivery(stream, agent, instance, ingress, "", encode(told))
+
+    def _place(self, target: AgentId) -> _Place:
+        keys = self._keys
+        circuit = keys.circuit(target) if self._circuits else ""
+        place = self._places[target] = _Place(keys.stream(target), circuit, (Ring(keys.ring(target)),))
+        return place
 
     def _letter(self, letter: DeadLetter) -> Write:
         return Write(

@@ -14,7 +14,7 @@ from mas.redis.endpoint import Endpoint
 from mas.redis.handshake import Session
 from mas.redis.link import Link, keep_open
 from mas.redis.pipeline import Pipeline
-from mas.redis.reply import Reply
+from mas.redis.reply import Burst, Reply
 from mas.redis.script import Script
 
 MAX_UNSENT: Final = 16 * 1024 * 1024  # bytes
@@ -74,7 +74,7 @@ class Redis(Link, TypedCommands):  # type: ignore[misc]  # ty: ignore[incompatib
         """
         if self._pipeline is not None:
             return self._pipeline.post(command)
-        reply = Reply()
+        reply = Reply(Burst())
         reply.settle(RedisUnavailable(self.trouble))
         return reply
 
@@ -122,7 +122,9 @@ class Redis(Link, TypedCommands):  # type: ignore[misc]  # ty: ignore[incompatib
 
     def _open(self, session: Session) -> Pipeline:
         silence = self.response_timeout + self.blocking
-        self._pipeline = Pipeline(session.stream, silence=silence, clock=self.clock)
+        self._pipeline = Pipeline(
+            session.stream, silence=silence, clock=self.clock, blocking=self.blocking > 0
+        )
         return self._pipeline
 
     def _close(self, reason: str) -> None:

@@ -9,16 +9,23 @@ from mas.clock import Clock
 from mas.errors import RedisUnavailable
 from mas.redis.exchange import pack
 from mas.redis.line import MORE, TICKS, Line, LineBroken
-from mas.redis.reply import Reply
+from mas.redis.reply import Burst, Reply
+
+_BURST = 64
+"""Replies waited for together at most, so that a peer may take long over a long queue."""
 
 
 class Pipeline(Line):
-    """Redis answers in the order it was asked: the oldest reply due belongs to the next answer."""
+    """Redis answers in the order it was asked: the oldest reply due belongs to the next answer.
 
-    __slots__ = ("_due", "_oldest", "_ticks")
+    :param blocking: whether a command may block, so that no other's answer may be waited for with its own
+    """
 
-    def __init__(self, stream: ByteStream, *, silence: float, clock: Clock) -> None:
+    __slots__ = ("_blocking", "_burst", "_due", "_oldest", "_ticks")
+
+    def __init__(self, stream: ByteStream, *, silence: float, clock: Clock, blocking: bool = False) -> None:
         super().__init__(stream, silence=silence, clock=clock)
+        self._blocking, self._burst = blocking, Burst()
         self._due: deque[Reply] = deque()
         self._oldest: Reply | None = None
         self._ticks = 0
@@ -28,8 +35,11 @@ class Pipeline(Line):
 
         :raises TypeError: if an argument is not text, bytes or a number; nothing is queued then
         """
+        # What is queued already leaves in the same write, and its answers come in the same piece.
+        if self._blocking or not len(self.queued) % _BURST:
+            self._burst = Burst()
         self.send(pack(command))
-        reply = Reply()
+        reply = Reply(self._burst)
         self._due.append(reply)
         return reply
 

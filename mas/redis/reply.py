@@ -8,19 +8,36 @@ from anyio.lowlevel import checkpoint
 _DUE: Final = object()
 
 
+class Burst:
+    """What was posted between two writes, and is waited for together.
+
+    Redis answers what it reads at once in one piece, so to wait for the last answer costs nothing, and one
+    event does for all of a crowd of senders.
+    """
+
+    __slots__ = ("arrived", "last")
+
+    def __init__(self) -> None:
+        # Made only when somebody waits: nobody does for the replies of many a burst.
+        self.arrived: anyio.Event | None = None
+        self.last: Reply | None = None
+
+
 class Reply:
     """One answer due; whoever posted the command may wait for it, look at it later, or forget it.
 
     A waiter that is cancelled leaves the reply in line: its value is then dropped, and every later reply
     still reaches whom it belongs to.
+
+    :param burst: what it belongs to, and is now the last of
     """
 
-    __slots__ = ("_arrived", "_value")
+    __slots__ = ("_burst", "_value")
 
-    def __init__(self) -> None:
+    def __init__(self, burst: Burst) -> None:
         self._value: Any = _DUE
-        # Made only when somebody waits: most replies of a batch are never waited for one by one.
-        self._arrived: anyio.Event | None = None
+        self._burst = burst
+        burst.last = self
 
     @property
     def done(self) -> bool:
@@ -35,9 +52,10 @@ class Reply:
             happened
         """
         if self._value is _DUE:
-            if self._arrived is None:
-                self._arrived = anyio.Event()
-            await self._arrived.wait()
+            burst = self._burst
+            if burst.arrived is None:
+                burst.arrived = anyio.Event()
+            await burst.arrived.wait()
         elif isinstance(self._value, Exception):
             # A caller that retries at once must not keep the event loop to itself.
             await checkpoint()
@@ -56,7 +74,8 @@ class Reply:
         return value
 
     def settle(self, value: Any) -> None:
-        """Put the answer, or the exception that stands for it, and wake who waits."""
+        """Put the answer, or the exception that stands for it, and wake who waits for the burst it ends."""
         self._value = value
-        if self._arrived is not None:
-            self._arrived.set()
+        burst = self._burst
+        if burst.last is self and burst.arrived is not None:
+            burst.arrived.set()

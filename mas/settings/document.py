@@ -21,6 +21,7 @@ from mas.settings.origin import key_path
 MAX_BYTES: Final = 1_048_576
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 100_000
+_TOO_DEEP: Final = f"more than {MAX_DEPTH} levels of nesting"
 
 _SCALARS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp")
@@ -114,9 +115,12 @@ def _read(text: str, name: str) -> tuple[dict[str, Any], dict[Path, int]]:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        fault = (error.problem or error.context or "not valid YAML", mark.line + 1 if mark else 0)
+        problem = error.problem or error.context or "not valid YAML"
+        # libyaml reads ahead, and may meet a bound of its own before ours.
+        too_deep = "nesting depth" in problem
+        fault = (_TOO_DEEP if too_deep else problem, mark.line + 1 if mark else 0)
     except _TooDeep:
-        fault = (f"more than {MAX_DEPTH} levels of nesting", 0)
+        fault = (_TOO_DEEP, 0)
     except yaml.YAMLError:
         fault = ("not valid YAML: it holds a character that YAML does not allow", 0)
     finally:
@@ -150,7 +154,7 @@ class _Builder:
         if self.values > MAX_VALUES:
             self.refuse(f"more than {MAX_VALUES:,} values, counting what aliases expand to", node, ())
         if depth > MAX_DEPTH:
-            self.refuse(f"more than {MAX_DEPTH} levels of nesting", node, ())
+            self.refuse(_TOO_DEEP, node, ())
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):

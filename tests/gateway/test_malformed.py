@@ -75,6 +75,10 @@ MALFORMED = {
     "too large a float": with_payload(b'{"n":1e999}'),
     "too large a float, spelled at length": with_payload(b'{"n":1E+0000000999}'),
     "an integer of 5,000 digits": with_payload(b"9" * 5000),
+    "a number of 129 digits": with_payload(b'{"n":' + b"7" * 129 + b"}"),
+    "a key twice in the payload": with_payload(b'{"to":"us","to":"them"}'),
+    "a key twice, deep in the payload": with_payload(b'[{"x":[{"to":1,"n":2,"to":3}]}]'),
+    "a key twice, spelled in two ways": with_payload(b'{"to":1,"\\u0074o":2}'),
     "deep": with_payload(b"[" * 100 + b"]" * 100),
     "very deep": with_payload(b"[" * 100_000 + b"]" * 100_000),
     "deep behind brackets in a string": with_payload(b'["]]]]",' + b"[" * 100 + b"]" * 100 + b"]"),
@@ -142,7 +146,8 @@ async def test_what_is_too_large_is_refused_unparsed(redis_url):
 async def test_odd_but_right_text_arrives_as_it_was_sent(redis_url):
     odd = [
         "\0", "\ud7ff\ue000", "\U0010ffff", "\u2028\u202e", "{[(\"'\\", "9" * 5000, "e999", "x\r\n\x1b[31m",
-        {"": {"": []}}, [[[[[1]]]]], -0.0, 1e308, 5e-324, 2**63, "ÿ" * 1000,
+        {"": {"": []}}, [[[[[1]]]]], -0.0, 1e308, 5e-324, 2**63, "ÿ" * 1000, int("7" * 128),
+        {"a": {"x": 1}, "b": {"x": 1}}, {"x:": ':":', "x": {"x:": 1}},
     ]  # fmt: skip
     with asking(redis_url) as client:
         async with running(redis_url, permissions=WILDCARD, b=Receiver) as system:

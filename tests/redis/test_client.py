@@ -203,3 +203,42 @@ async def test_concurrent_calls_share_writes_and_so_beat_sequential_ones(redis_u
                 tasks.start_soon(in_turn, redis, count // 100)
         concurrent = time.perf_counter() - began
     assert sequential / concurrent > 3
+
+
+async def test_an_answer_is_not_waited_for_with_one_that_blocks(redis_url):
+    async with open_redis(redis_url, blocking=30) as redis, open_redis(redis_url) as other:
+        waiting = None
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                here, blocked = redis.post("PING"), redis.post("BLPOP", "list", 30)
+
+                async def wait() -> None:
+                    nonlocal waiting
+                    waiting = await blocked.result()
+
+                tasks.start_soon(wait)
+                assert await here.result() == b"PONG"
+                assert not blocked.done
+                await other.call("RPUSH", "list", "at last")
+        assert waiting == [b"list", b"at last"]
+
+
+async def test_who_waits_for_the_first_of_many_answers_gets_it_whoever_is_cancelled(redis_url):
+    async with open_redis(redis_url) as redis:
+        got = []
+
+        async def ask(number: int) -> None:
+            got.append(await redis.call("ECHO", number))
+
+        with anyio.fail_after(5):
+            for _ in range(50):
+                async with anyio.create_task_group() as tasks:
+                    for number in range(100):
+                        tasks.start_soon(ask, number)
+                    async with anyio.create_task_group() as doomed:
+                        for number in range(100, 200):
+                            doomed.start_soon(ask, number)
+                        await anyio.lowlevel.checkpoint()
+                        doomed.cancel_scope.cancel()
+        assert {int(number) for number in got} >= set(range(100))
+        assert len([number for number in got if int(number) < 100]) == 50 * 100

@@ -1,5 +1,6 @@
 """Every part that a key vouches for, flipped one by one: nothing else opens."""
 
+import hmac
 import pickle
 import string
 
@@ -55,6 +56,12 @@ def test_redis_keeps_of_a_token_what_does_not_tell_it():
     token = RING.token(A, ONE, "e")
     assert token.hex() not in token_hash(token)
     assert len(token_hash(token)) == 64
+
+
+@given(st.binary(min_size=32, max_size=64), st.binary(max_size=300))
+def test_a_proof_is_the_hmac_of_what_it_covers(token, envelope):
+    expected = hmac.digest(token, envelope + b"\n1.5\n7", "sha256").hex()
+    assert prove(token, envelope, b"1.5", b"7") == expected
 
 
 def test_a_proof_covers_envelope_time_and_number_and_belongs_to_one_token():

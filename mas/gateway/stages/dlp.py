@@ -28,8 +28,11 @@ def dlp(submission: Submission, snapshot: Snapshot) -> Verdict | None:
     assert message is not None  # noqa: S101 - the shape stage has passed
     if message.target_id == GATEWAY or snapshot.scanner is None:
         return None
+    payload = bytes(message.data)
+    if snapshot.scanner.is_clean(payload):
+        return None
     found = snapshot.scanner.scan(
-        bytes(message.data),
+        payload,
         target=message.target_id,
         sender=message.sender_id,
         roles=snapshot.mirror.policy.roles_of(message.sender_id),
