@@ -152,10 +152,13 @@ def test_each_word_does_what_it_says(tmp_path):
         assert (state("agents/front/back/c-1"), state("agents/front/back/c-2")) == ("paused", "paused")
         say("resume", "c-2")
         assert (state("agents/front/back/c-1"), state("agents/front/back/c-2")) == ("paused", "running")
-        say("resume", "back")
+        assert say("resume", "back").endswith(": running; resumed below: c-1\n")
         assert state("agents/front/back/c-1") == "running"
         assert "paused" in say("drain", "quiet")
         say("resume", "agents/quiet")
+        assert say("drain", "back").endswith(": running; drained below: c-1, c-2\n")
+        assert say("pause", "back").endswith(": running; paused below: c-1, c-2\n")
+        say("resume", "front")
         say("stop", "front/a")
         assert state("agents/front/a") == "stopped"
         say("start", "a")
