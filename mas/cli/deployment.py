@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import Events
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
-from mas.errors import ConfigurationError
+from mas.errors import ConfigurationError, RedisUnavailable
 from mas.keys import Keys
 from mas.redis import EmbeddedServer, Endpoint, Redis, RedisRefused, Script, open_redis
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
@@ -54,7 +54,7 @@ async def reaching(
     """
     settings = load(config)
     keys, keyring = Keys(settings.namespace), Keyring(_secret(settings))
-    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
+    url = settings.redis_url.reveal() if settings.redis_url else _embedded(settings)
     timeouts = settings.gateway.redis
     async with open_redis(
         Endpoint.parse(url, allow_plaintext=timeouts.allow_plaintext),
@@ -76,6 +76,14 @@ async def operating(config: Path | None) -> AsyncGenerator[Operator]:
     """Give an operator of the deployment that a configuration describes; raises what `reaching` does."""
     async with reaching(config, scripts=(), blocking=BLOCK) as deployment:
         yield Operator(deployment.redis, deployment.keys, deployment.keyring, actor=deployment.actor)
+
+
+def _embedded(settings: Settings) -> str:
+    """Return where the embedded server listens; it lives as long as its system, so that there may be none."""
+    server = EmbeddedServer(settings.data_dir)
+    if not server.socket.exists():
+        raise RedisUnavailable(f"nothing runs here: no server listens at {server.socket}")
+    return server.url
 
 
 def _secret(settings: Settings) -> bytes:
