@@ -10,8 +10,8 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Pulse, Services
 from mas.agent.watchdog import Watchdog
-from mas.audit import LEASE, EventKind, Events, Places, Sealer
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
+from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import Clock
 from mas.decision import Decision
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
@@ -299,8 +299,7 @@ class System:
     def _sealer(self) -> Sealer:
         audit = self.settings.gateway.audit
         places = Places.of(audit, self.settings.data_dir, self.settings.base)
-        # A process with gateways alone has more urgent things to do: one with the registry may be first.
-        patience = 0.0 if "service" in self.parts and self.settings.start_service else LEASE
+        # A process with gateways alone has more urgent things to do: one with the registry takes it over.
         return Sealer(
             self.redis,
             self.keys,
@@ -309,7 +308,7 @@ class System:
             places,
             self.events,
             clock=self._clock,
-            patience=patience,
+            suited="service" in self.parts and self.settings.start_service,
         )
 
     def _agent_tree(self) -> AgentTree:
