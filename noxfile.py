@@ -7,7 +7,7 @@ import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["lint", "types", "layers", "tests", "lowest", "build"]
+nox.options.sessions = ["lint", "types", "layers", "supervision", "tests", "lowest", "build"]
 nox.options.error_on_missing_interpreters = False  # locally; in CI nox is told otherwise
 
 PROJECT = nox.project.load_toml("pyproject.toml")
@@ -65,6 +65,15 @@ def layers(session: nox.Session) -> None:
     install(session)
     session.run("pytest", "tests/test_layers.py", "tests/test_public_face.py", "tests/test_file_sizes.py",
                 "tests/test_borders.py", "tests/test_docs.py")  # fmt: skip
+
+
+@nox.session
+def supervision(session: nox.Session) -> None:
+    """Take every branch of the supervision package, by the tests that leave nothing to chance."""
+    install(session)
+    drawn = (f"--ignore=tests/supervision/test_{name}.py" for name in ("model", "turmoil", "storm"))
+    session.run("pytest", "tests/supervision", *drawn, "--cov=mas.supervision", "--cov-fail-under=100",
+                *session.posargs)  # fmt: skip
 
 
 @nox.session

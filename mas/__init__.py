@@ -2,11 +2,11 @@
 
 Every message goes from an agent through the gateway to another agent's handler, over Redis Streams.
 
-    errors, ids, clock, decision, log                 words
+    errors, ids, clock, decision, log, environ        words
     message, control, keys, trust                     what flows, and what proves it
     redis, supervision, dlp                           machinery that knows nothing of agents
     settings                                          what a user may write
-    bus, directory, letters, audit                        where things are put
+    bus, directory, letters, audit                    where things are put
     gateway, registry, agent, steering                the residents
     system, outside                                   what runs a deployment, and one agent elsewhere
     cli, bench, testing                               for people, and for their tests

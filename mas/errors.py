@@ -21,6 +21,8 @@ MasError
 
 from mas.decision import Decision
 
+_ID_RULE = "1 to 128 letters, digits, '_', '.' or '-', beginning with a letter or digit and not with 'mas.'"
+
 
 class MasError(Exception):
     """The root of the tree: catch it to catch whatever MAS itself raises."""
@@ -44,17 +46,17 @@ class ConfigurationError(MasError):
 
 
 class InvalidId(MasError, ValueError):
-    """An id with characters or a length that must never become part of a key."""
+    """An id, or another name, with characters or a length that must never become part of a key.
 
-    def __init__(self, kind: str, value: object) -> None:
+    :param rule: what such a name is made of
+    """
+
+    def __init__(self, kind: str, value: object, rule: str = _ID_RULE) -> None:
         self.kind, self.value = kind, value
         shown = ascii(value)
         if len(shown) > 60:
             shown = f"{shown[:57]}..."
-        super().__init__(
-            f"{shown} is not a valid {kind}: use 1 to 128 letters, digits, '_', '.' or '-', "
-            "beginning with a letter or digit and not with 'mas.'"
-        )
+        super().__init__(f"{shown} is not a valid {kind}: use {rule}")
 
 
 class RedisUnavailable(MasError):

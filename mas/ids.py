@@ -1,7 +1,7 @@
 """What is a valid id, and how a new one is minted.
 
-Every door (YAML, enrolment, envelope, reply route) passes what it is given through `agent_id` or
-`instance_id` before it becomes part of a key.
+Every door (YAML, enrolment, envelope, reply route) passes what it is given through `agent_id`,
+`instance_id` or `capability` before it becomes part of a key.
 """
 
 import os
@@ -63,6 +63,17 @@ def instance_id(value: object) -> InstanceId:
     if not is_valid(value):
         raise InvalidId("instance id", value)
     return InstanceId(str(value))
+
+
+def capability(value: object) -> str:
+    """Return the value as the name of a capability: text in any language, on one line.
+
+    :raises InvalidId: if it is not one
+    """
+    text = value if isinstance(value, str) else ""
+    if not 0 < len(text) <= LONGEST or not text.isprintable() or text != text.strip():
+        raise InvalidId("capability", value, f"1 to {LONGEST} printable characters, no space at either end")
+    return text
 
 
 def new_instance_id() -> InstanceId:

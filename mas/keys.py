@@ -12,6 +12,11 @@ REPLAY_BLOCK = 8192
 """Sequence numbers per bitmap: one kilobyte when full."""
 
 
+def _mark(database: int) -> str:
+    """Return what the names of Redis users end with in a database; no id can hold it."""
+    return f"@{database}" if database else ""
+
+
 class Keys:
     """Every key of one system.
 
@@ -26,6 +31,7 @@ class Keys:
         "audit_seals",
         "audit_security",
         "dead_letters",
+        "dead_letters_archiver",
         "gateways",
         "grants",
         "ingress",
@@ -56,6 +62,7 @@ class Keys:
         self.audit_sealed = f"{p}audit:sealed"
         self.audit_sealer = f"{p}audit:sealer"
         self.dead_letters = f"{p}dlq:messages"
+        self.dead_letters_archiver = f"{p}dlq:archiver"
 
     def ingress_of(self, agent: AgentId) -> str:
         """Name the ingress stream of an agent that runs outside."""
@@ -93,9 +100,12 @@ class Keys:
         """Name the string that keeps an instance's token before the last rotation valid for a while."""
         return f"{self.prefix}agent:{agent}:token_hash:{instance}:previous"
 
-    def redis_user(self, agent: AgentId, instance: InstanceId) -> str:
-        """Name the Redis user of an instance that runs outside."""
-        return f"{self.redis_users}{agent}:{instance}"
+    def redis_user(self, agent: AgentId, instance: InstanceId, database: int = 0) -> str:
+        """Name the Redis user of an instance that runs outside.
+
+        :param database: a server's users are those of all its databases, unlike its keys
+        """
+        return f"{self.prefix}mas.agent:{agent}:{instance}{_mark(database)}"
 
     def grant(self, grant: str) -> str:
         """Name the string that makes a grant good for one enrolment."""
@@ -111,17 +121,12 @@ class Keys:
 
     def grant_user(self, grant: str) -> str:
         """Name the Redis user that a grant opens."""
-        return f"{self.grant_users}{grant}"
+        return f"{self.prefix}mas.grant:{grant}"
 
-    @property
-    def grant_users(self) -> str:
-        """What the names of all those users begin with."""
-        return f"{self.prefix}mas.grant:"
-
-    @property
-    def redis_users(self) -> str:
-        """What the names of all those users begin with."""
-        return f"{self.prefix}mas.agent:"
+    def is_redis_user(self, name: str, database: int = 0) -> bool:
+        """Say whether a Redis user's name is one that `redis_user` gives in this database."""
+        begin, at, mark = name.partition("@")
+        return begin.startswith(f"{self.prefix}mas.agent:") and at + mark == _mark(database)
 
     def state(self, agent: AgentId) -> str:
         """Name the hash of an agent's state."""

@@ -23,7 +23,7 @@ from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Endpoint, Redis, Subscriber, open_redis, open_subscriber
 from mas.registry import HEARTBEAT_LIFE, Credentials
-from mas.settings import DeliverySettings
+from mas.settings import DeliverySettings, LimitSettings
 from mas.supervision import told_plainly
 
 log = logger(__name__)
@@ -39,6 +39,7 @@ async def connect(
     *,
     concurrency: int = 16,
     delivery: DeliverySettings | None = None,
+    limits: LimitSettings | None = None,
     allow_plaintext: bool = False,
     grace: float = 5.0,
     clock: Clock = SYSTEM,
@@ -54,23 +55,19 @@ async def connect(
         default, can send and request
     :param concurrency: messages handled at once; 1 keeps their order
     :param delivery: leases and attempts, where the deployment has others than the default
+    :param limits: likewise; a message larger than `max_envelope` is refused here already
     :param allow_plaintext: use a Redis on another machine without TLS
     :param grace: seconds that handlers under way may take at the end
     :raises ConfigurationError: if the credentials cannot be used, or would cross the network in the clear
     :raises RedisUnavailable: if Redis cannot be reached, or does not know the credentials (any more)
     """
     held = credentials if isinstance(credentials, Credentials) else Credentials.read(Path(credentials))
-    if held.redis_url.crosses_network_in_clear and not allow_plaintext:
-        raise ConfigurationError(
-            f"the credentials lead to another machine without TLS: {held.redis_url}",
-            hint="enrol with a rediss:// URL, or say allow_plaintext",
-        )
-    credential, keys, url = held.credential, Keys(held.namespace), held.redis_url.reveal()
+    credential, keys, place = held.credential, Keys(held.namespace), _place(held, allow_plaintext)
     name, ended = f"mas:{credential.agent_id}", anyio.Event()
     with told_plainly() as raised:
         async with (
-            open_redis(url, name=name, clock=clock) as redis,
-            open_subscriber(url, name=f"{name}:rings", clock=clock) as subscriber,
+            open_redis(place, name=name, clock=clock) as redis,
+            open_subscriber(place, name=f"{name}:rings", clock=clock) as subscriber,
             anyio.create_task_group() as tasks,
         ):
             pulse = Pulse(clock)
@@ -83,6 +80,7 @@ async def connect(
                 clock,
                 keys.ingress_of(credential.agent_id),
                 BareClaims,
+                lambda: (limits or LimitSettings()).max_envelope,
             )
             life = Life(
                 lambda: make(credential.agent_id), lambda: credential, services, concurrency=concurrency
@@ -95,7 +93,7 @@ async def connect(
             tasks.start_soon(pulse.run)
             tasks.start_soon(_beat, redis, keys.heartbeat(credential.agent_id, credential.instance_id), clock)
             if not isinstance(credentials, Credentials):
-                tasks.start_soon(_renew, Path(credentials), held, redis, subscriber, clock)
+                tasks.start_soon(_renew, Path(credentials), held, redis, subscriber, allow_plaintext, clock)
             await tasks.start(live)
             try:
                 yield cast("AgentT", life.agent)
@@ -109,6 +107,19 @@ async def connect(
                 tasks.cancel_scope.cancel()
 
 
+def _place(held: Credentials, allow_plaintext: bool) -> Endpoint:
+    """Return where credentials lead to.
+
+    :raises ConfigurationError: if they would cross the network in the clear
+    """
+    if held.redis_url.crosses_network_in_clear and not allow_plaintext:
+        raise ConfigurationError(
+            f"the credentials lead to another machine without TLS: {held.redis_url}",
+            hint="enrol with a rediss:// URL, or say allow_plaintext",
+        )
+    return Endpoint.parse(held.redis_url.reveal(), allow_plaintext=allow_plaintext)
+
+
 async def _beat(redis: Redis, heartbeat: str, clock: Clock) -> None:
     """Tell that the instance lives."""
     while True:
@@ -119,20 +130,28 @@ async def _beat(redis: Redis, heartbeat: str, clock: Clock) -> None:
         await clock.sleep(_BEAT)
 
 
-async def _renew(file: Path, held: Credentials, redis: Redis, subscriber: Subscriber, clock: Clock) -> None:
+async def _renew(
+    file: Path,
+    held: Credentials,
+    redis: Redis,
+    subscriber: Subscriber,
+    allow_plaintext: bool,
+    clock: Clock,
+) -> None:
     """Take over credentials that were renewed in their file."""
     who = held.credential.agent_id, held.credential.instance_id
     while True:
         await clock.sleep(_BEAT)
         try:
             new = await anyio.to_thread.run_sync(Credentials.read, file)
+            place = _place(new, allow_plaintext)
         except ConfigurationError as error:
-            log.warning("the credentials cannot be read again", problem=str(error))
+            log.warning("the credentials as renewed cannot be used", problem=str(error))
             continue
         if (new.credential.agent_id, new.credential.instance_id) != who:
             log.error("the credentials file holds those of somebody else; they are not used", file=str(file))
         elif new.credential.token != held.credential.token:
             held.credential.replace(new.credential)
             # The connections stay; their next one is opened with the new password.
-            redis.endpoint = subscriber.endpoint = Endpoint.parse(new.redis_url.reveal())
+            redis.endpoint = subscriber.endpoint = place
             log.info("credentials renewed", agent=who[0], instance=who[1])

@@ -100,7 +100,7 @@ class Agent(Generic[StateT]):
 
         :param data: the payload: dicts and lists, or any model the handlers know
         :param confirm: wait for the gateway's decision as well
-        :raises MessageRefused: with `confirm`, if the gateway decided against it
+        :raises MessageRefused: with `confirm`, if the gateway decided against it; always, if it is too large
         :raises RedisUnavailable: if Redis stayed away for too long
         """
         await self._running.send(checked(target_id), message_type, data, confirm=confirm)

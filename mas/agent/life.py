@@ -44,7 +44,9 @@ class Life:
         self._instance = held.instance_id
         self._stop = anyio.Event()
         self._answers = Answers()
-        self._outbox = Outbox(services.redis, services.ingress, held, clock=services.clock)
+        self._outbox = Outbox(
+            services.redis, services.ingress, held, clock=services.clock, largest=services.largest
+        )
         self.store: StateStore[Any] = StateStore(
             services.redis,
             services.keys,

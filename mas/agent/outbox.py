@@ -4,15 +4,18 @@ A connection lost on the way is waited for and the same bytes are appended again
 sequence number: the gateway commits that number once, so a retry can never deliver twice.
 """
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 
 from mas.agent.cause import caused
 from mas.clock import SYSTEM, Clock
-from mas.errors import RedisUnavailable
+from mas.decision import Decision
+from mas.errors import MessageRefused, RedisUnavailable
 from mas.ids import AgentId, MessageId, new_message_id
-from mas.message import Message, Meta, encode
+from mas.message import GATEWAY, Message, Meta, encode
 from mas.redis import Redis
 from mas.trust import Credential, prove
 
@@ -22,6 +25,7 @@ class Outbox:
 
     :param ingress: the stream it submits to
     :param patience: seconds a send goes on trying while Redis is away
+    :param largest: the most bytes that the gateway will take for an envelope
     """
 
     def __init__(
@@ -32,9 +36,10 @@ class Outbox:
         *,
         clock: Clock = SYSTEM,
         patience: float = 30.0,
+        largest: Callable[[], int] = lambda: sys.maxsize,
     ) -> None:
         self._redis, self._credential, self._clock = redis, credential, clock
-        self._ingress, self._patience = ingress, patience
+        self._ingress, self._patience, self._largest = ingress, patience, largest
         self._sequence = 0
         self._plain = Meta(credential.instance_id)
 
@@ -60,6 +65,7 @@ class Outbox:
 
         :raises RedisUnavailable: if Redis could not be reached for the whole patience; the message may
             have been accepted all the same
+        :raises MessageRefused: if the envelope is larger than the gateway will take; nothing was appended
         :raises TypeError: if the payload cannot be encoded
         """
         credential = self._credential
@@ -75,6 +81,9 @@ class Outbox:
                 message_id or new_message_id(),
             )
         )
+        if len(envelope) > (most := self._largest()) and target != GATEWAY:
+            reason = f"{len(envelope):,} bytes with its envelope, and limits.max_envelope is {most:,} here"
+            raise MessageRefused(Decision.TOO_LARGE, reason, message_id=message_id or "")
         self._sequence += 1
         sequence, signed_at = b"%d" % self._sequence, encode(now)
         command = (

@@ -8,7 +8,7 @@ from mas.bus import Claims, FencedClaims
 from mas.clock import Clock
 from mas.keys import Keys
 from mas.redis import Redis, Subscriber
-from mas.settings import DeliverySettings
+from mas.settings import DeliverySettings, LimitSettings
 
 
 class Services(NamedTuple):
@@ -24,3 +24,5 @@ class Services(NamedTuple):
     """The stream that submissions go to."""
     claims: Callable[[Redis, str, str], Claims] = FencedClaims
     """From connection, group and consumer to how deliveries are held and settled."""
+    largest: Callable[[], int] = lambda: LimitSettings().max_envelope
+    """The most bytes that an envelope may have, as far as is known here."""

@@ -47,6 +47,8 @@ class EventKind(StrEnum):
     """A command to the running system: restart, stop, redrive, purge, ..."""
     ALARM = "ALARM"
     """A stored record is not what it must be, or a bound was reached."""
+    ARCHIVED = "ARCHIVED"
+    """Dead letters went into a file."""
     AUDIT_READ = "AUDIT_READ"
     AUDIT_KEY = "AUDIT_KEY"
 

@@ -16,6 +16,7 @@ import anyio
 
 from mas.audit.lines import SEALS, read_line
 from mas.audit.seal import Sealed, sealed_of
+from mas.environ import for_others
 
 _LONGEST_LINE: Final = 4 * 1024 * 1024  # bytes
 _PATIENCE: Final = 30.0  # seconds a command may take
@@ -117,7 +118,11 @@ class CommandSink:
         try:
             with anyio.fail_after(_PATIENCE):
                 done = await anyio.run_process(
-                    self._command, input=b"".join(lines), check=False, stdout=subprocess.DEVNULL
+                    self._command,
+                    input=b"".join(lines),
+                    check=False,
+                    stdout=subprocess.DEVNULL,
+                    env=for_others(),
                 )
         except TimeoutError as error:
             raise OSError(f"{self._command[0]} did not end within {_PATIENCE:g} s") from error

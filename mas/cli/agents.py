@@ -13,7 +13,7 @@ from mas.cli.exits import FAILED
 from mas.cli.printable import printable
 from mas.errors import MasError, UnknownChild
 from mas.settings.supervisors import DEFAULT
-from mas.steering import Do, Node, Runner
+from mas.steering import Answer, Do, Node, Runner
 
 
 def steer(config: Path | None, do: str, name: str, *, runner: str | None, timeout: float) -> int:
@@ -29,23 +29,32 @@ def steer(config: Path | None, do: str, name: str, *, runner: str | None, timeou
 
 
 async def _steer(config: Path | None, do: Do, name: str, only: str | None, timeout: float) -> int:
-    code = 0
+    code, done = 0, set[tuple[str, str]]()
     async with operating(config) as operator:
         runners = [each for each in await operator.runners() if only in {None, each.runner}]
         for runner, path in _meant(runners, name, only):
+            if (runner.runner, path) in done:
+                continue
             try:
                 answer = await operator.command(runner.runner, do, path, within=timeout)
             except MasError as error:
-                failure, state = "\n".join(complaint(error)), ""
+                failure, became = "\n".join(complaint(error)), ""
             else:
                 failure = "\n".join(complaint(MasError(answer.error))) if answer.error else ""
-                state = answer.state or "gone"
+                became = _became(answer)
+                # An instance that went along with another of its agent need not be told again.
+                done |= {(runner.runner, each) for each in answer.along}
             if failure:
                 click.echo(failure, err=True)
                 code = FAILED
             else:
-                click.echo(printable(f"{path} on {runner.runner}: {state}"))
+                click.echo(printable(f"{path} on {runner.runner}: {became}"))
     return code
+
+
+def _became(answer: Answer) -> str:
+    along = ", ".join(path.rpartition("/")[2] for path in answer.along)
+    return f"{answer.state or 'gone'}{f'; restarted with it: {along}' if along else ''}"
 
 
 def _meant(runners: Iterable[Runner], name: str, only: str | None) -> list[tuple[Runner, str]]:

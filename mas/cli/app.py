@@ -194,7 +194,7 @@ def lift(who: str, config: Path | None, *, debug: bool) -> None:
 
 
 @agents.command()
-@click.argument("who", metavar="ID[:INSTANCE]")
+@_who
 @_config
 @click.option(
     "--output",
@@ -242,7 +242,7 @@ def enroll(
 
 
 @agents.command()
-@click.argument("agent", metavar="ID")
+@_who
 @_config
 @click.option(
     "--output",
@@ -268,7 +268,7 @@ def enroll(
 @click.option("--capability", "capabilities", multiple=True, help="What the agent offers; may be repeated.")
 @_debug
 def grant(
-    agent: str,
+    who: str,
     config: Path | None,
     output: Path | None,
     redis_url: str | None,
@@ -280,7 +280,8 @@ def grant(
 ) -> None:
     """Let somebody enrol one instance of an agent.
 
-    Once, and without the secret: whoever holds the file redeems it where the agent is to run.
+    Once, and without the secret: whoever holds the file redeems it where the agent is to run. A grant that
+    names the instance also renews its credentials; any other is good for a new instance only.
     """
     from mas.cli import identity, logs
     from mas.cli.complaint import told
@@ -289,7 +290,7 @@ def grant(
         logs.configure("debug" if debug else "warning")
         identity.grant_agent(
             config,
-            agent,
+            who,
             output=output,
             redis_url=redis_url,
             minutes=minutes,
@@ -300,7 +301,7 @@ def grant(
 
 @agents.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--instance", help="The instance's name. Default: a random one.")
+@click.option("--instance", help="The instance's name. Default: the grant's, else a random one.")
 @click.option(
     "--output",
     "-o",

@@ -298,13 +298,14 @@ async def _opened(settings: "Settings") -> "AsyncGenerator[AuditTrail]":
 
     from mas.audit import SCRIPTS, AuditTrail, Events
     from mas.keys import Keys
-    from mas.redis import EmbeddedServer, open_redis
+    from mas.redis import EmbeddedServer, Endpoint, open_redis
     from mas.settings import deployment_secret
     from mas.trust import Keyring
 
     url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
     keys, keyring = Keys(settings.namespace), Keyring(deployment_secret(settings).encode())
-    async with open_redis(url, name="mas:audit", scripts=SCRIPTS) as redis:
+    place = Endpoint.parse(url, allow_plaintext=settings.gateway.redis.allow_plaintext)
+    async with open_redis(place, name="mas:audit", scripts=SCRIPTS) as redis:
         events = Events(redis, keys, keyring, f"cli@{socket.gethostname()}")
         yield AuditTrail(redis, keys, keyring, events, _places(settings), actor=_user())
 

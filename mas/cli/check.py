@@ -1,16 +1,13 @@
 """`mas check`: what a configuration says, found out as `mas run` would but without starting anything."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from attrs import fields_dict
 
 from mas.clock import SYSTEM
 from mas.redis.binary import find_server
-from mas.settings import FeatureSettings, Settings, deployment_secret, explain, load
+from mas.settings import Settings, deployment_secret, explain, load
 from mas.settings.deployment import NAME as SECRET_NAME
 from mas.settings.permissions import (
     Allow,
@@ -80,7 +77,7 @@ def examine(config: Path | None, *, verbose: bool) -> Report:
         secret=secret,
         agents=tuple(map(_agent, seats.values())),
         permissions=tuple(map(sentence, settings.permissions)),
-        off=tuple(_off(settings)),
+        off=settings.gateway.switched_off,
         warnings=settings.warnings,
         settings=tuple(SettingFound(*each) for each in explain(settings)) if verbose else (),
     )
@@ -138,10 +135,3 @@ def _secret(settings: Settings) -> str:
         return f"will be generated in {path}"
     deployment_secret(settings)
     return "MAS_SECRET" if "MAS_SECRET" in os.environ else str(path)
-
-
-def _off(settings: Settings) -> Iterator[str]:
-    features: Any = settings.gateway.features
-    yield from (name for name in fields_dict(FeatureSettings) if not getattr(features, name))
-    if not settings.gateway.rate_limit.enabled:
-        yield "rate_limit"

@@ -13,7 +13,7 @@ from mas.audit import Events
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
 from mas.errors import ConfigurationError
 from mas.keys import Keys
-from mas.redis import EmbeddedServer, Redis, Script, open_redis
+from mas.redis import EmbeddedServer, Endpoint, Redis, Script, open_redis
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.settings import Settings, deployment_secret, load
 from mas.settings.deployment import NAME as SECRET_NAME
@@ -33,8 +33,6 @@ class Deployment(NamedTuple):
     """Whom the audit trail is to name."""
     events: Events
     """The trail of security events: awaited with `write`."""
-    url: str
-    """Where its Redis is, password and all."""
 
 
 @asynccontextmanager
@@ -57,7 +55,7 @@ async def reaching(
     url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
     timeouts = settings.gateway.redis
     async with open_redis(
-        url,
+        Endpoint.parse(url, allow_plaintext=timeouts.allow_plaintext),
         name="mas:operator",
         scripts=scripts,
         blocking=blocking,
@@ -65,7 +63,7 @@ async def reaching(
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
         events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
-        yield Deployment(settings, redis, keys, keyring, _actor(), events, url)
+        yield Deployment(settings, redis, keys, keyring, _actor(), events)
 
 
 @asynccontextmanager

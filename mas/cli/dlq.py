@@ -1,4 +1,4 @@
-"""`mas dlq`: see, redrive and purge dead letters."""
+"""`mas dlq`: see, redrive, restore and purge dead letters."""
 
 import sys
 from pathlib import Path
@@ -14,15 +14,22 @@ _older = click.option("--older-than", type=float, metavar="DAYS", help="Only tho
 
 @click.group()
 def dlq() -> None:
-    """See, redrive and purge messages that were not handled."""
+    """See, redrive, restore and purge messages that were not handled."""
 
 
 @dlq.command("list")
 @_decision
 @_older
+@click.option("--archived", is_flag=True, help="Those in the archives on this machine.")
 @operator_options
 def list_(
-    config: Path | None, decision: str, older_than: float | None, *, as_json: bool, debug: bool
+    config: Path | None,
+    decision: str,
+    older_than: float | None,
+    *,
+    archived: bool,
+    as_json: bool,
+    debug: bool,
 ) -> None:
     """List dead letters, the oldest first."""
     from mas.cli.complaint import told
@@ -30,14 +37,14 @@ def list_(
     with told(debug=debug):
         from mas.cli.letters import show_letters
 
-        show_letters(config, decision, _seconds(older_than), as_json=as_json)
+        show_letters(config, decision, _seconds(older_than), archived=archived, as_json=as_json)
 
 
 @dlq.command()
 @click.argument("letter", metavar="ID")
 @operator_options
 def show(letter: str, config: Path | None, *, as_json: bool, debug: bool) -> None:
-    """Show one dead letter with its message."""
+    """Show one dead letter with its message, archived or not."""
     from mas.cli.complaint import told
 
     with told(debug=debug):
@@ -78,6 +85,19 @@ def redrive(
             config, letters, decision, _seconds(older_than), within=timeout, as_json=as_json
         )
         sys.exit(chosen)
+
+
+@dlq.command()
+@click.argument("letters", metavar="ID...", nargs=-1, required=True)
+@operator_options
+def restore(letters: tuple[str, ...], config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """Put archived dead letters back, under new ids, so that they can be redriven."""
+    from mas.cli.complaint import told
+
+    with told(debug=debug):
+        from mas.cli.letters import restore_letters
+
+        restore_letters(config, letters, as_json=as_json)
 
 
 @dlq.command()

@@ -11,7 +11,7 @@ from mas.cli.deployment import Deployment, reaching
 from mas.cli.printable import printable
 from mas.cli.report import columns
 from mas.clock import SYSTEM
-from mas.directory import AgentRecord, Tombstones
+from mas.directory import AgentRecord, Tombstones, tombstone_field
 from mas.errors import ConfigurationError, EnrolmentRefused
 from mas.ids import AgentId, InstanceId, agent_id, instance_id, new_instance_id
 from mas.registry import (
@@ -26,7 +26,7 @@ from mas.registry import (
     revoke,
     shut_out,
 )
-from mas.registry.credentials import Credentials, default_file
+from mas.registry.credentials import Credentials, default_file, refuse_unwritable
 from mas.registry.listing import ListedAgent
 from mas.settings import RedisUrl
 
@@ -72,9 +72,12 @@ def enrol_agent(
     :raises EnrolmentRefused: if it may not join
     """
     agent, instance = _named(who)
+    instance = instance or new_instance_id()
     url = None if redis_url is None else RedisUrl(redis_url)
     record = AgentRecord(agent, tuple(dict.fromkeys(capabilities)), outside=True)
-    file = anyio.run(_enrol, config, record, instance or new_instance_id(), output, url, days, backend="trio")
+    file = output or default_file(agent, instance)
+    refuse_unwritable(file)
+    anyio.run(_enrol, config, record, instance, file, url, days, backend="trio")
     click.echo(file)
 
 
@@ -88,23 +91,26 @@ def grant_agent(
     days: float,
     capabilities: tuple[str, ...],
 ) -> None:
-    """Write a grant for one agent."""
+    """Write a grant for one agent, or for just one instance of it."""
+    agent, instance = _named(who)
     url = None if redis_url is None else RedisUrl(redis_url)
-    record = AgentRecord(agent_id(who), tuple(dict.fromkeys(capabilities)), outside=True)
-    file = output or Path(f"{record.agent_id}.grant.json")
-    anyio.run(_grant, config, record, file, url, minutes * 60, days * _DAY, backend="trio")
+    record = AgentRecord(agent, tuple(dict.fromkeys(capabilities)), outside=True)
+    file = output or Path(f"{agent}.grant.json")
+    refuse_unwritable(file)
+    anyio.run(_grant, config, record, instance, file, url, minutes * 60, days * _DAY, backend="trio")
     click.echo(file)
 
 
 def redeem_grant(file: Path, instance: str | None, *, output: Path | None, allow_plaintext: bool) -> None:
     """Write the credentials that a grant is good for."""
     grant = GrantFile.read(file)
-    name = new_instance_id() if instance is None else instance_id(instance)
+    name = instance_id(instance or grant.instance_id or new_instance_id())
+    written = output or default_file(AgentId(grant.agent_id), name)
+    refuse_unwritable(written)
 
     async def ask() -> Credentials:
         return await redeem(grant, name, allow_plaintext=allow_plaintext)
 
-    written = output or default_file(AgentId(grant.agent_id), name)
     anyio.run(ask, backend="trio").write(written)
     click.echo(written)
 
@@ -116,32 +122,35 @@ async def _list(config: Path | None) -> list[ListedAgent]:
 
 async def _revoke(config: Path | None, agent: AgentId, instance: InstanceId | None, reason: str) -> None:
     async with reaching(config) as at:
-        done = await revoke(at.redis, at.keys, at.keyring, agent, instance, reason=reason)
+        done = await revoke(at.redis, at.keys, at.keyring, agent, instance, reason=reason, actor=at.actor)
         # Here too, in case that Redis forgets before anybody else has taken note.
         await anyio.to_thread.run_sync(_file(at).keep, [done.tombstone])
         await shut_out(at.redis, at.keys, agent, done.instances)
-        subject = done.tombstone.field
-        detail = f"after {done.position} of the trail; {len(done.instances)} tokens; {reason}"
-        await at.events.write(EventKind.REVOKED, subject, actor=at.actor, detail=detail)
-        click.echo(printable(f"{subject} revoked: {len(done.instances)} tokens are gone"))
+        tokens = {0: "it had no token", 1: "its token is gone"}.get(
+            done.tokens, f"its {done.tokens} tokens are gone"
+        )
+        click.echo(printable(f"{done.tombstone.field} revoked: {tokens}"))
 
 
 async def _lift(config: Path | None, agent: AgentId, instance: InstanceId | None) -> None:
     async with reaching(config) as at:
-        tombstone = await lift(at.redis, at.keys, at.keyring, agent, instance)
-        await anyio.to_thread.run_sync(_file(at).keep, [tombstone])
-        await at.events.write(EventKind.LIFTED, tombstone.field, actor=at.actor)
-        click.echo(printable(f"{tombstone.field} may enrol again"))
+        kept = Tombstones(await anyio.to_thread.run_sync(_file(at).load))
+        done = await lift(at.redis, at.keys, at.keyring, agent, instance, actor=at.actor)
+        name = done.tombstone.field
+        words = [each for each in (done.before, kept.known(name)) if each is not None]
+        await anyio.to_thread.run_sync(_file(at).keep, [done.tombstone])
+        again = max(words, key=lambda each: each.at, default=done.tombstone).revoked
+        click.echo(printable(f"{name} may enrol again" if again else f"{name} was not revoked; it may enrol"))
 
 
 async def _enrol(
     config: Path | None,
     record: AgentRecord,
     instance: InstanceId,
-    output: Path | None,
+    file: Path,
     url: RedisUrl | None,
     days: float,
-) -> Path:
+) -> None:
     async with reaching(config) as at:
         url = _way_in(at, record.agent_id, url)
         known = Tombstones(await anyio.to_thread.run_sync(_file(at).load))
@@ -156,15 +165,19 @@ async def _enrol(
             lives=Lives(days * _DAY, at.settings.gateway.longest_in_flight),
             refuses=known.refuses,
         )
-        file = output or default_file(record.agent_id, instance)
         credentials.write(file)
         subject = f"{record.agent_id}:{instance}"
         await at.events.write(EventKind.ENROLLED, subject, actor=at.actor, detail="it runs elsewhere")
-        return file
 
 
 async def _grant(
-    config: Path | None, record: AgentRecord, file: Path, url: RedisUrl | None, life: float, token_life: float
+    config: Path | None,
+    record: AgentRecord,
+    instance: InstanceId | None,
+    file: Path,
+    url: RedisUrl | None,
+    life: float,
+    token_life: float,
 ) -> None:
     async with reaching(config) as at:
         grant = await issue_grant(
@@ -176,13 +189,17 @@ async def _grant(
             now=SYSTEM.wall(),
             life=life,
             token_life=token_life,
+            instance=instance,
         )
         grant.write(file)
-        await at.events.write(EventKind.GRANTED, record.agent_id, actor=at.actor, detail=grant.grant_id)
+        subject = tombstone_field(record.agent_id, instance)
+        await at.events.write(EventKind.GRANTED, subject, actor=at.actor, detail=grant.grant_id)
 
 
 def _way_in(at: Deployment, agent: AgentId, url: RedisUrl | None) -> RedisUrl:
     """Return how one that runs elsewhere reaches Redis: as told, else as this deployment does."""
+    if any(listed.agent_id == agent for listed in at.settings.agents):
+        raise EnrolmentRefused(agent, "agents.yaml lists it, so a runner runs it")
     url = url or at.settings.redis_url
     if url is None:
         raise EnrolmentRefused(
@@ -205,7 +222,7 @@ def _named(who: str) -> tuple[AgentId, InstanceId | None]:
 
 
 def _rows(agent: ListedAgent) -> list[list[str]]:
-    where = "elsewhere" if agent.outside else "runner"
+    where = "elsewhere" if agent.outside else "" if agent.status == "gone" else "runner"
     offers = ", ".join(agent.capabilities)
     if agent.revoked is not None:
         status = f"revoked{f': {agent.revoked}' if agent.revoked else ''}"

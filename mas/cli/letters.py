@@ -25,9 +25,17 @@ from mas.redis import open_subscriber
 from mas.settings.fields import nearest
 
 
-def show_letters(config: Path | None, decision: str, age: float | None, *, as_json: bool) -> None:
-    """Print the letters of one decision, or older than so many seconds, or all."""
-    found: list[Filed] = anyio.run(_selected, config, _selection(decision, age), backend="trio")
+def show_letters(
+    config: Path | None, decision: str, age: float | None, *, archived: bool, as_json: bool
+) -> None:
+    """Print the letters of one decision, or older than so many seconds, or all.
+
+    :param archived: those in the archives on this machine, in place of those in Redis
+    """
+    selecting = partial(_selected, config, _selection(decision, age), archived=archived)
+    found, elsewhere = anyio.run(selecting, backend="trio")
+    if elsewhere and not archived:
+        click.echo(f"{elsewhere} more are archived on this machine: mas dlq list --archived", err=True)
     if as_json:
         _print([_plain(filed) for filed in found])
         return
@@ -37,7 +45,7 @@ def show_letters(config: Path | None, decision: str, age: float | None, *, as_js
 
 
 def show_letter(config: Path | None, letter: str, *, as_json: bool) -> None:
-    """Print one letter with its message.
+    """Print one letter with its message, from Redis or else from the archives on this machine.
 
     :raises MasError: if there is none of that id
     :raises IntegrityError: if it is not as a gateway wrote it
@@ -82,6 +90,20 @@ def redrive_letters(
     return code
 
 
+def restore_letters(config: Path | None, letters: tuple[str, ...], *, as_json: bool) -> None:
+    """Put archived letters back and print their new ids.
+
+    :raises MasError: if no archive on this machine holds one; those before it are back
+    :raises IntegrityError: if one is not as a gateway wrote it; likewise
+    """
+    restored: dict[str, str] = anyio.run(_restore, config, letters, backend="trio")
+    if as_json:
+        _print(restored)
+        return
+    for before, now in restored.items():
+        click.echo(f"{before}: restored as {now}")
+
+
 def purge_letters(
     config: Path | None, letters: tuple[str, ...], decision: str, age: float | None, *, as_json: bool
 ) -> None:
@@ -93,27 +115,39 @@ def purge_letters(
         click.echo(f"{purged} purged")
 
 
-async def _selected(config: Path | None, selection: Selection) -> list[Filed]:
+async def _selected(config: Path | None, selection: Selection, *, archived: bool) -> tuple[list[Filed], int]:
     async with _desk(config) as (_, desk):
-        return [filed async for filed in desk.select(selection)]
+        if archived:
+            found = list(desk.select_archived(selection))
+        else:
+            found = [filed async for filed in desk.select(selection)]
+        return found, desk.archived
 
 
 async def _show(config: Path | None, letter: str) -> Filed:
     async with _desk(config) as (_, desk):
-        return await desk.show(letter)
+        return await desk.show(letter, archived=True)
 
 
 async def _redrive(
     config: Path | None, letters: Iterable[str], selection: Selection, within: float
 ) -> list[Outcome | tuple[str, MasError]]:
     outcomes: list[Outcome | tuple[str, MasError]] = []
-    async with _desk(config) as (there, desk), open_subscriber(there.url, name="mas:operator") as subscriber:
+    async with (
+        _desk(config) as (there, desk),
+        open_subscriber(there.redis.endpoint, name="mas:operator") as subscriber,
+    ):
         for letter in dict.fromkeys(await _chosen(desk, letters, selection)):
             try:
                 outcomes.append(await desk.redrive(letter, subscriber, within=within))
             except MasError as error:
                 outcomes.append((letter, error))
     return outcomes
+
+
+async def _restore(config: Path | None, letters: Iterable[str]) -> dict[str, str]:
+    async with _desk(config) as (_, desk):
+        return {letter: await desk.restore(letter) for letter in dict.fromkeys(letters)}
 
 
 async def _purge(config: Path | None, letters: Iterable[str], selection: Selection) -> int:
@@ -133,7 +167,13 @@ async def _desk(config: Path | None) -> AsyncGenerator[tuple[Deployment, LetterD
             await there.events.write(EventKind.CONTROL, letter, actor=there.actor, detail=did)
 
         desk = LetterDesk(
-            there.redis, there.keys, there.keyring, actor=there.actor, audit=audit, alarm=there.events.alarm
+            there.redis,
+            there.keys,
+            there.keyring,
+            actor=there.actor,
+            audit=audit,
+            alarm=there.events.alarm,
+            archive=there.settings.letter_archive,
         )
         try:
             yield there, desk

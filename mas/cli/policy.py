@@ -66,9 +66,10 @@ def test(file: Path, config: Path | None, *, live: bool, as_json: bool, debug: b
 @policy.command()
 @operator_options
 def reload(config: Path | None, *, as_json: bool, debug: bool) -> None:
-    """Put the configuration's permissions in force, on every gateway's next commit.
+    """Put the configuration's permissions and gateway settings in force, on every gateway's next commit.
 
-    What the configuration does not grant is gone; one that cannot be used changes nothing.
+    What the configuration does not grant is gone; one that cannot be used changes nothing. Settings that
+    wait for a restart are named.
     """
     from mas.cli.complaint import told
 

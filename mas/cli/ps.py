@@ -1,5 +1,7 @@
 """`mas ps`: every runner's supervision tree, as a tree or as JSON."""
 
+import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -11,6 +13,8 @@ import msgspec
 from mas.cli.deployment import operating
 from mas.cli.printable import printable
 from mas.steering import Node, Runner
+from mas.steering.bulletin import INTERVAL
+from mas.supervision import State
 
 _HEADINGS: Final = ("", "STATE", "UPTIME", "RESTARTS", "PID", "LAST ERROR")
 _COLOURS: Final = {
@@ -21,7 +25,10 @@ _COLOURS: Final = {
     "failed": "red",
     "overrun": "red",
 }
+_UP: Final = frozenset({State.RUNNING, State.PAUSED})
 _CHANGING: Final = "yellow"
+_OVERDUE: Final = INTERVAL + 1.0
+_LEAST: Final = 20  # characters of an error that are shown however narrow the terminal is
 
 
 def show_runners(config: Path | None, *, as_json: bool) -> None:
@@ -35,10 +42,11 @@ def show_runners(config: Path | None, *, as_json: bool) -> None:
         return
     if not runners:
         click.echo("nothing runs", err=True)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for number, runner in enumerate(runners):
         if number:
             click.echo()
-        for line in _lines(runner):
+        for line in lines(runner, width):
             click.echo(line)
 
 
@@ -48,33 +56,45 @@ async def shown_runners(config: Path | None) -> list[Runner]:
         return await operator.runners()
 
 
-def _lines(runner: Runner) -> Iterator[str]:
-    yield click.style(f"{runner.runner}  pid {runner.pid}  {', '.join(runner.parts)}", bold=True)
-    rows = [_HEADINGS, *_rows(runner.tree, "", "")]
+def lines(runner: Runner, width: int | None) -> Iterator[str]:
+    """Yield a runner's tree as people read it.
+
+    :param width: columns that a line may take; None: as many as it needs
+    """
+    about = click.style(f"{runner.runner}  pid {runner.pid}  {', '.join(runner.parts)}", bold=True)
+    late = f"  silent for {duration(runner.silent)}" if runner.silent > _OVERDUE else ""
+    yield about + click.style(late, fg="red")
+    rows = [_HEADINGS, *_rows(runner.tree, "", "", runner.silent)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
+    room = None if width is None else max(width - sum(widths) - 2 * len(widths), _LEAST)
     for row in rows:
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
         cells[1] = click.style(cells[1], fg=_COLOURS.get(row[1], None if row is _HEADINGS else _CHANGING))
-        yield "  ".join((*cells, row[-1])).rstrip()
+        yield "  ".join((*cells, _cut(row[-1], room))).rstrip()
 
 
-def _rows(node: Node, first: str, rest: str) -> Iterator[tuple[str, ...]]:
+def _cut(text: str, room: int | None) -> str:
+    return text if room is None or len(text) <= room else f"{text[: room - 1]}…"
+
+
+def _rows(node: Node, first: str, rest: str, since: float) -> Iterator[tuple[str, ...]]:
     """Yield a row for a node and for each below it.
 
     :param first: what stands before its own name
     :param rest: what stands before the names below
+    :param since: seconds for which it has been up longer than it says
     """
     yield (
-        first + node.name,
+        f"{first}{node.name} ({node.strategy})" if node.strategy else first + node.name,
         node.state,
-        duration(node.uptime) if node.uptime else "",
+        duration(node.uptime + since) if node.state in _UP else "",
         str(node.restarts) if node.restarts else "",
         str(node.pid) if node.pid else "",
         printable(node.last_error),
     )
     for child, last in _and_whether_last(node.children):
         before = ("└── ", "    ") if last else ("├── ", "│   ")
-        yield from _rows(child, rest + before[0], rest + before[1])
+        yield from _rows(child, rest + before[0], rest + before[1], since)
 
 
 def _and_whether_last(nodes: tuple[Node, ...]) -> Iterable[tuple[Node, bool]]:

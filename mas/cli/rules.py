@@ -13,10 +13,10 @@ from mas.cli.deployment import reaching
 from mas.cli.exits import FAILED, REFUSED
 from mas.cli.printable import printable
 from mas.cli.table import table
-from mas.directory import Policy, PolicyKeeper, Rule, Ruling, accesses, read_policy, rules_of
+from mas.directory import Policy, PolicyKeeper, Rule, Ruling, accesses, described, read_policy, rules_of
 from mas.errors import ConfigurationError
 from mas.ids import AgentId, agent_id
-from mas.settings import Settings, load
+from mas.settings import Settings, kept_until_restart, load, share
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -102,31 +102,37 @@ def compare(config: Path | None, file: Path, *, live: bool, as_json: bool) -> in
 
 
 def publish(config: Path | None, *, as_json: bool) -> None:
-    """Put the configuration's permissions in force and say whether that changed anything.
+    """Put the configuration's permissions and gateway settings in force, and say what that changed.
 
     :raises RedisUnavailable: if Redis does not answer; the policy stays as it was
     """
-    changed, rules = anyio.run(_publish, config, backend="trio")
+    changed, rules, keys = anyio.run(_publish, config, backend="trio")
+    waiting = kept_until_restart(keys)
     if as_json:
-        click.echo(msgspec.json.encode({"changed": changed, "rules": rules}))
-    else:
-        click.echo(f"{rules} rules in force" if changed else f"nothing to change: {rules} rules in force")
+        report = {"changed": changed, "rules": rules, "settings": keys, "waiting": waiting}
+        click.echo(msgspec.json.encode(report))
+        return
+    click.echo(f"{rules} rules in force" if changed else f"nothing to change: {rules} rules in force")
+    for key in keys:
+        click.echo(f"changed: {key}{' (waits for a restart)' if key in waiting else ''}")
 
 
-async def _publish(config: Path | None) -> tuple[bool, int]:
+async def _publish(config: Path | None) -> tuple[bool, int, list[str]]:
+    told: list[str] = []
     async with reaching(config) as there:
 
-        def note(policy: Policy) -> None:
-            detail = f"{len(policy.rules)} rules"
+        def note(policy: Policy, keys: list[str]) -> None:
+            told.extend(keys)
+            detail = described(policy, keys)
             there.events.post(EventKind.POLICY_CHANGED, policy.version, actor=there.actor, detail=detail)
 
         rules = _rules(there.settings)
         keeper = PolicyKeeper(
             there.redis, there.keys, there.keyring, rules, published=note, alarm=there.events.alarm
         )
-        changed = await keeper.publish(rules)
+        changed = await keeper.publish(rules, share(there.settings.gateway))
         await there.events.flush()
-        return changed, len(set(rules))
+        return changed, len(set(rules)), told
 
 
 def _policy(config: Path | None, *, live: bool) -> tuple[Settings, Policy]:

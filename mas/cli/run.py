@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 import anyio
-import attrs
 from anyio.abc import TaskStatus
 
 from mas.cli.overrun import OverrunWatch
@@ -94,17 +93,19 @@ async def _obey(system: System, signals: Signals, config: Path | None) -> None:
 
 
 async def _reload(system: System, config: Path | None) -> None:
-    """Put the permissions of the configuration as it is now in force, or keep those that are."""
+    """Put the configuration as it is now in force, or keep what is."""
     try:
         newer = load(config)
-        changed = await system.reload(newer)
+        reloaded = await system.reload(newer)
     except MasError as error:
         log.error("not reloaded; what was in force stays", problem=str(error))  # noqa: TRY400 - told plainly
         return
-    log.info("permissions reloaded", changed=changed)
-    old = system.settings
-    if attrs.evolve(newer, permissions=old.permissions, warnings=old.warnings) != old:
-        log.warning("other settings have changed too; they wait for a restart")
+    off = ", ".join(newer.gateway.switched_off) or "nothing"
+    log.info("permissions and gateway settings reloaded", changed=reloaded.changed, switched_off=off)
+    if reloaded.waiting:
+        log.warning(
+            "other settings have changed too; they wait for a restart", keys=", ".join(reloaded.waiting)
+        )
 
 
 def _expect_work(settings: Settings, parts: frozenset[Part]) -> None:

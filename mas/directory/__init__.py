@@ -15,7 +15,7 @@ from mas.directory.authorization import Authorization
 from mas.directory.grants import rules_of
 from mas.directory.keeper import REPLACE, PolicyKeeper
 from mas.directory.mirror import Mirror, Sender
-from mas.directory.policy import Policy, Rule, Ruling, read_policy, write_policy
+from mas.directory.policy import Policy, Rule, Ruling, described, read_policy, write_policy
 from mas.directory.records import AgentRecord, InstanceRecord, instance_field, store
 from mas.directory.tombstones import Tombstone, Tombstones, read_tombstone, tombstone_field, write_tombstone
 
@@ -36,6 +36,7 @@ __all__ = [
     "Tombstone",
     "Tombstones",
     "accesses",
+    "described",
     "instance_field",
     "read_policy",
     "read_tombstone",

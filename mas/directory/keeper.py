@@ -12,6 +12,7 @@ from mas.errors import IntegrityError, RedisUnavailable
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Redis, Script
+from mas.settings import changed_keys
 from mas.trust import Keyring
 
 log = logger(__name__)
@@ -31,12 +32,14 @@ INTERVAL = 2.0
 
 
 class PolicyKeeper:
-    """Publishes a configuration's rules, and looks after them.
+    """Publishes a configuration's rules and shared settings, and looks after them.
 
-    A policy that holds the same rules is left as it is, version and all, so that a gateway that starts
+    A policy that holds the same is left as it is, version and all, so that a gateway that starts
     costs the others nothing.
 
-    :param published: told each policy that takes effect
+    :param gateway: the settings as `share` writes them; b"" for none
+    :param published: told each policy that this keeper puts in force, and the keys of gateway.yaml it changes
+    :param in_force: told each policy that is known to be in force, whoever put it there
     :param alarm: told what is not as it must be: where, and the problem
     """
 
@@ -46,19 +49,21 @@ class PolicyKeeper:
         keys: Keys,
         keyring: Keyring,
         rules: Iterable[Rule],
+        gateway: bytes = b"",
         *,
         clock: Clock = SYSTEM,
-        published: Callable[[Policy], None] = lambda _: None,
+        published: Callable[[Policy, list[str]], None] = lambda *_: None,
+        in_force: Callable[[Policy], None] = lambda _: None,
         alarm: Callable[[str, str], None] | None = None,
     ) -> None:
-        self._published, self._alarm = published, alarm or _log_alarm
+        self._published, self._in_force, self._alarm = published, in_force, alarm or _log_alarm
         self._redis, self._keys, self._keyring, self._clock = redis, keys, keyring, clock
-        self._rules = tuple(rules)
+        self._rules, self._gateway = tuple(rules), gateway
         self._version = ""
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Publish; ready then; look after it until cancelled."""
-        await self.publish(self._rules)
+        await self.publish(self._rules, self._gateway)
         task_status.started()
         while True:
             await self._clock.sleep(INTERVAL)
@@ -67,20 +72,22 @@ class PolicyKeeper:
             except (RedisUnavailable, ResponseError) as error:
                 log.warning("cannot look after the policy", problem=str(error))
 
-    async def publish(self, rules: Iterable[Rule]) -> bool:
-        """Make these rules the policy; the very next commit binds to them.
+    async def publish(self, rules: Iterable[Rule], gateway: bytes = b"") -> bool:
+        """Make these rules and settings the policy; the very next commit binds to them.
 
+        :param gateway: as for the class; b"" leaves the settings in force as they are
         :returns: whether that changed anything
         :raises RedisUnavailable: if Redis does not answer
         """
         wanted = tuple(rules)
-        return await self.amend(lambda _: wanted)
+        return await self.amend(lambda _: wanted, gateway)
 
-    async def amend(self, change: Callable[[tuple[Rule, ...]], Iterable[Rule]]) -> bool:
+    async def amend(self, change: Callable[[tuple[Rule, ...]], Iterable[Rule]], gateway: bytes = b"") -> bool:
         """Put what a change makes of the rules in force in their place, in one step.
 
         :param change: called again if somebody else changed the policy meanwhile; what it raises comes out,
             and the policy stays as it was
+        :param gateway: as for `publish`
         :returns: whether that changed anything
         :raises RedisUnavailable: if Redis does not answer
         """
@@ -88,18 +95,28 @@ class PolicyKeeper:
         while True:
             stored = await self._redis.call("GET", key)
             current = self._trusted(stored)
-            policy = Policy(change(self._rules if current is None else current.rules))
-            if current is not None and current.rules == policy.rules:
-                self._rules, self._version = current.rules, current.version
+            rules, settings = (
+                (self._rules, self._gateway) if current is None else (current.rules, current.gateway)
+            )
+            policy = Policy(change(rules), gateway=gateway or settings)
+            if current is not None and (rules, settings) == (policy.rules, policy.gateway):
+                self._adopt(current)
                 return False
             written = write_policy(self._keyring.record, self._keys, policy)
             head = (stored or b"")[:VERSION_BYTES]
             if await self._redis.run_script(REPLACE, [key], [head, written]):
                 break
-        self._rules, self._version = policy.rules, policy.version
-        log.info("policy published", rules=len(policy.rules), version=policy.version)
-        self._published(policy)
+        keys = changed_keys(settings, policy.gateway) if current is not None else []
+        log.info(
+            "policy published", rules=len(policy.rules), settings=", ".join(keys), version=policy.version
+        )
+        self._adopt(policy)
+        self._published(policy, keys)
         return True
+
+    def _adopt(self, policy: Policy) -> None:
+        self._rules, self._gateway, self._version = policy.rules, policy.gateway, policy.version
+        self._in_force(policy)
 
     async def _look(self) -> None:
         """Put back what is gone or forged; adopt what another holder of the secret published."""
@@ -110,9 +127,9 @@ class PolicyKeeper:
         if stored is None:
             self._alarm(self._keys.policy, "the policy was gone; it is put back")
         elif (current := self._trusted(stored)) is not None:
-            self._rules, self._version = current.rules, current.version
+            self._adopt(current)
             return
-        await self.publish(self._rules)
+        await self.publish(self._rules, self._gateway)
 
     def _trusted(self, stored: bytes | None) -> Policy | None:
         """Return the stored policy; None, with an alarm, if it is not what a holder of the secret wrote."""

@@ -103,7 +103,10 @@ class Mirror:
 
     async def load_policy(self) -> None:
         """Read the policy; what cannot be read or trusted denies everything."""
-        stored = await self._redis.call("GET", self._keys.policy)
+        self.take_policy(await self._redis.call("GET", self._keys.policy))
+
+    def take_policy(self, stored: bytes | None) -> None:
+        """Take over the policy as Redis has it; what cannot be read or trusted denies everything."""
         self.fence = (stored or b"")[:VERSION_BYTES].decode("utf-8", "replace")
         try:
             self.policy = (

@@ -1,7 +1,8 @@
 """Who may message whom: the rules as one document, and the question asked of it.
 
 A rule names a sender and a target, each an id or a pattern with `*`, and optionally the message types
-it is limited to. A block wins over every grant. What no rule grants is denied.
+it is limited to. A block wins over every grant. What no rule grants is denied. The same document holds the
+settings that all gateways share, so that both change in one step.
 """
 
 import re
@@ -12,9 +13,10 @@ from typing import Literal
 
 import msgspec
 
-from mas.errors import IntegrityError
+from mas.errors import ConfigurationError, IntegrityError
 from mas.ids import AgentId
 from mas.keys import Keys
+from mas.settings import GatewaySettings, read_shared
 from mas.trust import protect, unprotect
 
 VERSION_BYTES = 32
@@ -53,21 +55,31 @@ class Ruling(msgspec.Struct, frozen=True):
 
 
 class Policy:
-    """A set of rules under one version.
+    """A set of rules under one version, with the settings that gateways share.
 
     :param version: 32 hex digits, fresh at every change: a counter would repeat itself after a flush
         or a failover
+    :param gateway: the settings as `share` writes them; b"" where there are none, and a gateway keeps its own
     """
 
-    __slots__ = ("_allow", "_block", "_decided", "_roles", "rules", "version")
+    __slots__ = ("_allow", "_block", "_decided", "_roles", "gateway", "rules", "version")
 
-    def __init__(self, rules: Iterable[Rule] = (), version: str = "") -> None:
+    def __init__(self, rules: Iterable[Rule] = (), version: str = "", gateway: bytes = b"") -> None:
+        self.gateway = gateway
         self.rules = tuple(sorted(set(rules), key=msgspec.json.encode))
         self.version = version or secrets.token_hex(VERSION_BYTES // 2)
         self._allow = _Index(rule for rule in self.rules if rule.effect == "allow")
         self._block = _Index(rule for rule in self.rules if rule.effect == "block")
         self._roles: dict[AgentId, tuple[str, ...]] = {}
         self._decided: dict[tuple[str, str, str], Ruling] = {}
+
+    @property
+    def settings(self) -> GatewaySettings | None:
+        """Return the settings that gateways share, None where there are none.
+
+        :raises ConfigurationError: if they are not settings of this release
+        """
+        return read_shared(self.gateway) if self.gateway else None
 
     def decide(self, sender: AgentId, target: AgentId, message_type: str) -> Ruling:
         """Say whether the sender may send a message of this type to the target."""
@@ -146,20 +158,45 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(translate(text.replace("[", "[[]").replace("?", "[?]")))
 
 
+def described(policy: Policy, keys: Iterable[str]) -> str:
+    """Say in a line what a change came to, for the trail.
+
+    :param keys: which keys of gateway.yaml it changed
+    """
+    settings = ", ".join(keys)
+    return f"{len(policy.rules)} rules{f'; changed: {settings}' if settings else ''}"
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rules: tuple[Rule, ...]
+    gateway: msgspec.Raw
+
+
+_NONE = msgspec.Raw(b"null")
+
+
 def write_policy(key: bytes, keys: Keys, policy: Policy) -> bytes:
-    """Return the policy as `mas.policy` holds it: the version, then the MACed rules."""
+    """Return the policy as `mas.policy` holds it: the version, then the MACed rules and settings."""
     version = policy.version.encode()
-    return version + b" " + protect(key, f"{keys.policy} {policy.version}", msgspec.json.encode(policy.rules))
+    document = _Document(policy.rules, msgspec.Raw(policy.gateway) if policy.gateway else _NONE)
+    return version + b" " + protect(key, f"{keys.policy} {policy.version}", msgspec.json.encode(document))
 
 
 def read_policy(key: bytes, keys: Keys, stored: bytes) -> Policy:
     """Return the stored policy.
 
-    :raises IntegrityError: if no holder of the deployment secret wrote it
+    :raises IntegrityError: if no holder of the deployment secret wrote it, or none of this release
     """
     version = stored[:VERSION_BYTES].decode("ascii", "replace")
-    rules = unprotect(key, f"{keys.policy} {version}", stored[VERSION_BYTES + 1 :])
+    body = unprotect(key, f"{keys.policy} {version}", stored[VERSION_BYTES + 1 :])
     try:
-        return Policy(msgspec.json.decode(rules, type=tuple[Rule, ...]), version)
+        document = msgspec.json.decode(body, type=_Document)
     except msgspec.DecodeError as error:
-        raise IntegrityError(keys.policy, "its rules do not decode") from error
+        raise IntegrityError(keys.policy, "it does not decode") from error
+    gateway = b"" if document.gateway == _NONE else bytes(document.gateway)
+    policy = Policy(document.rules, version, gateway)
+    try:
+        _ = policy.settings
+    except ConfigurationError as error:
+        raise IntegrityError(keys.policy, f"its settings cannot be used: {error}") from error
+    return policy

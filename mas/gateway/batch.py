@@ -12,6 +12,8 @@ from mas.gateway.pipeline import decide
 from mas.gateway.redrive import REDRIVEN, open_orders
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages import Stage
+from mas.gateway.stages.authorize import authorize
+from mas.gateway.stages.lifetime import lifetime
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
 from mas.gateway.writes import Scribe
@@ -19,6 +21,7 @@ from mas.ids import AgentId, is_valid
 from mas.keys import GATEWAY_GROUP
 from mas.message import GATEWAY
 from mas.redis import Redis
+from mas.settings import GatewaySettings
 
 
 class Batch:
@@ -31,12 +34,18 @@ class Batch:
         "changes",
         "counts",
         "decisions",
+        "settings",
         "submissions",
         "tokens",
+        "verdicts",
     )
 
     def __init__(self, submissions: list[Submission]) -> None:
         self.submissions = submissions
+        self.verdicts: list[Verdict] = []
+        """What the stages said of each submission."""
+        self.settings: GatewaySettings | None = None
+        """Under which they said it."""
         self.changes: list[Change] = []
         self.counts: list[int] = []
         """The number of each change's audit record; 0 for one that leaves none."""
@@ -115,17 +124,30 @@ async def decide_batch(
     buckets: Callable[[AgentId, AgentId], tuple[Bucket, ...]],
     floods: Floods,
     alarm: Callable[[str, str], None],
+    before: Batch | None = None,
 ) -> Batch:
-    """Decide a batch; waits for Redis only for strangers, unknown targets and control messages."""
-    await _meet_strangers(submissions, snapshot)
-    await open_orders(submissions, snapshot, redis, alarm)
-    verdicts = [_decide(submission, snapshot, stages) for submission in submissions]
+    """Decide a batch; waits for Redis only for strangers, unknown targets and control messages.
+
+    :param before: the same submissions as they were decided under a policy that has changed since
+    """
+    held = {} if before is None else _hold(before, snapshot)
+    unsettled = [submission for submission in submissions if submission not in held] if held else submissions
+    await _meet_strangers(unsettled, snapshot)
+    await open_orders(unsettled, snapshot, redis, alarm)
+    verdicts = [
+        found[0] if held and (found := held.get(submission)) else _decide(submission, snapshot, stages)
+        for submission in submissions
+    ]
     await _look_for_new_tokens(submissions, verdicts, snapshot, stages)
     await _look_for_targets(submissions, verdicts, snapshot, stages)
     scribe, batch = Scribe(snapshot, counter, floods), Batch(submissions)
+    batch.verdicts, batch.settings = verdicts, snapshot.settings
     for submission, verdict in zip(submissions, verdicts, strict=True):
         message = submission.message
-        if message is None or not verdict.decision.delivers:
+        if held and (found := held.get(submission)) and found[0] is verdict and message is not None:
+            change = scribe.allow_still(found[1], submission, verdict)
+            batch.charge(change, buckets(submission.agent, message.target_id))
+        elif message is None or not verdict.decision.delivers:
             change = scribe.refuse(submission, verdict)
         elif message.target_id == GATEWAY:
             change = await control(submission, message, snapshot, scribe, redis)
@@ -134,6 +156,32 @@ async def decide_batch(
             batch.charge(change, buckets(submission.agent, message.target_id))
         batch.add(change, scribe, submission)
     return batch
+
+
+def _hold(before: Batch, snapshot: Snapshot) -> dict[Submission, tuple[Verdict, Change]]:
+    """Return what still stands under another policy, and prepare the rest to be decided anew.
+
+    A message that was let through had a shape and a proof, and was scanned; no policy changes that. Only
+    whether it is permitted is asked again, and whether it has not expired meanwhile.
+    """
+    held = {}
+    same = before.settings is snapshot.settings and not snapshot.settings.dlp.roles
+    for submission, verdict, change in zip(before.submissions, before.verdicts, before.changes, strict=True):
+        message = submission.message
+        submission.permit = None
+        if (
+            same
+            and verdict.decision.delivers
+            and message is not None
+            and message.target_id != GATEWAY
+            and submission.redrive is None
+            and lifetime(submission, snapshot) is None
+            and authorize(submission, snapshot) is None
+        ):
+            held[submission] = (verdict, change)
+        else:
+            submission.proven, submission.permit = False, None
+    return held
 
 
 def refuse_batch(

@@ -28,10 +28,8 @@ class Outcome(IntEnum):
     CIRCUIT_OPEN = 1_000_000_000
 
 
-STALE_POLICY = -1
-"""The whole batch was left alone: the policy changed."""
 UNSEALED = -2
-"""The whole batch was left alone: too many audit records wait for their seal."""
+"""In the place of outcomes: the whole batch was left alone, too many audit records wait for their seal."""
 
 
 class Mark(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -17,7 +17,8 @@ from mas.redis import Script
 _OPENING = """#!lua
 local policy, version, group, mark_seconds, permit_seconds, max_backlog, chain_messages, breaker,
   system, audit, sealed, max_unsealed, dead, tokens, buckets, changes = unpack(cmsgpack.unpack(ARGV[1]))
-if redis.call('GETRANGE', policy, 0, 31) ~= version then return -1 end
+-- The policy itself, in the place of outcomes: under it the batch is to be decided again.
+if redis.call('GETRANGE', policy, 0, 31) ~= version then return redis.call('GET', policy) end
 local unsealed = redis.call('XLEN', audit) - (redis.call('HGET', sealed, 'messages') or 0)
 if unsealed >= max_unsealed then return -2 end
 redis.call('XLEN', dead)

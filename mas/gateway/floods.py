@@ -21,10 +21,10 @@ class Floods:
     :param alarm: told when a stream goes over it, at most once a minute
     """
 
-    __slots__ = ("_alarm", "_rate", "_streams")
+    __slots__ = ("_alarm", "_streams", "rate")
 
     def __init__(self, rate: int, alarm: Callable[[str, str], None]) -> None:
-        self._rate, self._alarm = float(rate), alarm
+        self.rate, self._alarm = float(rate), alarm
         self._streams: dict[str, _Stream] = {}
 
     def passed_over(self, stream: str, now: float) -> int | None:
@@ -34,8 +34,8 @@ class Floods:
         """
         state = self._streams.get(stream)
         if state is None:
-            state = self._streams[stream] = _Stream(self._rate, now)
-        state.level = min(self._rate, state.level + max(0.0, now - state.at) * self._rate)
+            state = self._streams[stream] = _Stream(self.rate, now)
+        state.level = min(self.rate, state.level + max(0.0, now - state.at) * self.rate)
         state.at = now
         if state.level >= 1:
             state.level -= 1
@@ -43,7 +43,7 @@ class Floods:
             state.unwritten += 1
             if now - state.alarmed >= _QUIET:
                 state.alarmed = now
-                problem = f"more than {self._rate:g} submissions a second prove nothing"
+                problem = f"more than {self.rate:g} submissions a second prove nothing"
                 self._alarm(stream, f"{problem}; one in {SAMPLE} of the rest is written")
             return None
         unwritten, state.unwritten = state.unwritten, 0

@@ -17,18 +17,16 @@ from mas.audit import Counter, trail_key
 from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
-from mas.dlp import Scanner
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
-from mas.gateway.change import STALE_POLICY, UNSEALED, Outcome, pack
+from mas.gateway.change import UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
 from mas.gateway.counts import DecisionCounts
 from mas.gateway.floods import Floods
 from mas.gateway.lease import Name
-from mas.gateway.rates import buckets_for
+from mas.gateway.measures import Measures
 from mas.gateway.refusals import refusal_for
 from mas.gateway.snapshot import Snapshot
-from mas.gateway.stages import stages_for
 from mas.gateway.submission import Submission
 from mas.gateway.takeover import INTERVAL, take_over
 from mas.gateway.verdict import Verdict
@@ -43,7 +41,6 @@ log = logger(__name__)
 
 BLOCK = 0.5
 """Seconds a read waits for mail; also how late a takeover is noticed."""
-_ALL_LEFT = (STALE_POLICY, UNSEALED)
 
 
 class Gateway:
@@ -51,6 +48,7 @@ class Gateway:
 
     :param redis: the process's shared connection
     :param reading: a connection of the gateway's own, opened for reads that block for `BLOCK`
+    :param settings: until the policy in Redis brings those that all gateways share
     :param tombstones: who was revoked, as far as this process knows
     :param alarm: told what is not as it must be: where, and the problem
     :param counts: goes on counting, where an earlier gateway of the process has begun to
@@ -75,11 +73,9 @@ class Gateway:
         self.counts = counts or DecisionCounts()
         self._floods = Floods(settings.authentication.recorded_failures, self._alarm)
         self._redis, self._reading, self._subscriber = redis, reading, subscriber
-        self._keys, self._keyring, self._settings, self._clock = keys, keyring, settings, clock
+        self._keys, self._keyring, self._clock = keys, keyring, clock
         self._mirror = Mirror(redis, keys, keyring, alarm=self._distrust, tombstones=tombstones, clock=clock)
-        self._scanner = Scanner(settings.dlp.policy(), key=keyring.digest) if settings.features.dlp else None
-        self._stages = stages_for(settings.features)
-        self._buckets = buckets_for(settings.rate_limit, keys)
+        self._measures = Measures(settings, keys, keyring)
         self._name = Name(redis, keys, host)
         self._streams: tuple[str, ...] = (keys.ingress,)
         self._stale_agents: set[AgentId] = set()
@@ -141,6 +137,7 @@ class Gateway:
         self._mirror_is_stale = False
         self._stale_agents.clear()
         await self._mirror.load()
+        self._follow_settings()
         await self._open_streams(anew=True)
         # Before anything new: what a dead gateway read came earlier.
         await take_over(self._redis, self._keys, self._name.value, self._streams)
@@ -155,7 +152,7 @@ class Gateway:
                 self._backlog_read = self._backlog_reading
                 following = self._read()
                 continue
-            submissions, most = [Submission(entry) for entry in entries], self._settings.batch
+            submissions, most = [Submission(entry) for entry in entries], self._measures.settings.batch
             while len(submissions) > most:
                 # A read takes as much from each stream as one commit may hold.
                 some, submissions = submissions[:most], submissions[most:]
@@ -170,23 +167,25 @@ class Gateway:
         own = self._backlog_read != self._backlog_grown
         self._backlog_reading = self._backlog_grown
         which = "0" if own else ">"
-        waiting = () if own else ("BLOCK", int(BLOCK * 1000))
+        waiting, most = () if own else ("BLOCK", int(BLOCK * 1000)), self._measures.settings.batch
         return self._reading.post(
-            "XREADGROUP", "GROUP", GATEWAY_GROUP, self._name.value, "COUNT", self._settings.batch, *waiting,
+            "XREADGROUP", "GROUP", GATEWAY_GROUP, self._name.value, "COUNT", most, *waiting,
             "STREAMS", *self._streams, *[which] * len(self._streams),
         )  # fmt: skip
 
-    async def _decide(self, submissions: list[Submission]) -> Batch:
+    async def _decide(self, submissions: list[Submission], before: Batch | None = None) -> Batch:
         self.decided += len(submissions)
+        snapshot = self._snapshot()
         return await decide_batch(
             submissions,
-            self._snapshot(),
-            self._stages,
+            snapshot,
+            self._measures.stages,
             self._counter,
             self._redis,
-            self._buckets,
+            self._measures.buckets,
             self._floods,
             self._alarm,
+            before,
         )
 
     def _commit(self, connection: Redis, batch: Batch) -> Reply:
@@ -197,9 +196,9 @@ class Gateway:
 
         :param again: it is decided for the second time over its tokens: what does not hold now, never will
         """
-        while outcomes in _ALL_LEFT:
+        while not isinstance(outcomes, list):
             await self._mend(batch, outcomes)
-            batch = await self._decide([_again(s) for s in batch.submissions])
+            batch = await self._decide(batch.submissions, batch)
             outcomes = await self._run_commit(batch)
         if self._all_done(batch, outcomes):
             return
@@ -224,7 +223,7 @@ class Gateway:
         while refused:
             batch = refuse_batch(refused, self._snapshot(), self._counter, self._floods)
             outcomes = await self._run_commit(batch)
-            if outcomes in _ALL_LEFT:
+            if not isinstance(outcomes, list):
                 await self._mend(batch, outcomes)
                 continue
             self._all_done(batch, outcomes)
@@ -248,22 +247,37 @@ class Gateway:
         )
         return False
 
-    async def _mend(self, batch: Batch, outcome: int) -> None:
-        """See to what kept a whole batch from being committed."""
+    async def _mend(self, batch: Batch, outcome: int | bytes | None) -> None:
+        """See to what kept a whole batch from being committed.
+
+        :param outcome: `UNSEALED`, or the policy as it is now
+        """
         self._counter.give_back(batch.counts)
         if outcome == UNSEALED:
             self._alarm("audit:messages", "too many records wait for their seal; nothing is committed")
             await self._clock.sleep(BLOCK)
         else:
-            await self._mirror.load_policy()
+            assert not isinstance(outcome, int)  # noqa: S101 - there is no other
+            self._mirror.take_policy(outcome)
 
     async def _run_commit(self, batch: Batch) -> Any:
         packed = pack(batch.commit(self._snapshot()))
         return await self._redis.run_script(COMMIT, (), (packed,))
 
     def _snapshot(self) -> Snapshot:
+        self._follow_settings()
         now = self._clock.wall() + self._redis_is_ahead
-        return Snapshot(self._mirror, self._settings, self._keyring, self._keys, self._scanner, now)
+        measures = self._measures
+        return Snapshot(self._mirror, measures.settings, self._keyring, self._keys, measures.scanner, now)
+
+    def _follow_settings(self) -> None:
+        """Take up the settings that came with the policy, if they are others."""
+        text = self._mirror.policy.gateway
+        if text in {b"", self._measures.text} or (settings := self._mirror.policy.settings) is None:
+            return
+        self._measures = Measures(settings, self._keys, self._keyring, text, self._measures)
+        self._floods.rate = float(settings.authentication.recorded_failures)
+        self._measures.tell()
 
     async def _refresh(self) -> None:
         if self._mirror_is_stale:

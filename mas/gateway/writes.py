@@ -28,7 +28,10 @@ from mas.trust.mac import mac
 _NONE: dict[str, int] = {}
 _SCANNED = frozenset({"dlp", "commit"})
 """Stages at which a message has been scanned already."""
-_UNKEPT = frozenset({Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED})
+_UNKEPT = frozenset(
+    {Decision.AUTH_FAILED, Decision.SIGNATURE_INVALID, Decision.DLP_BLOCKED, Decision.TOO_LARGE}
+)
+"""Of these no message is kept: nobody knows whose it is, it must not be kept, or it is too much."""
 
 
 class _Place(NamedTuple):
@@ -106,6 +109,13 @@ class Scribe:
             removal=removal,
             rings=rings,
         )
+
+    def allow_still(self, change: Change, submission: Submission, verdict: Verdict) -> Change:
+        """Deliver what `allow` made a change of before the policy changed: only the record is another."""
+        delivery, _, *others = change.writes
+        change.writes = (delivery, self.record(submission, verdict), *others)
+        change.buckets = ()
+        return change
 
     def refuse(self, submission: Submission, verdict: Verdict) -> Change:
         """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""

@@ -1,8 +1,9 @@
-"""List, read, redrive and purge dead letters, with the deployment's secret."""
+"""List, read, redrive, restore and purge dead letters, with the deployment's secret."""
 
 import re
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
 
 import anyio
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from mas.decision import Decision
 from mas.errors import IntegrityError, MasError
 from mas.keys import Keys
+from mas.letters.archive import count_in, read_archives
 from mas.letters.letter import Filed, read_letter
 from mas.letters.order import Outcome, Redrive, read_outcome, write_order
 from mas.redis import Redis, Subscriber
@@ -40,6 +42,7 @@ class LetterDesk:
     :param actor: whom the trail is to name
     :param audit: writes what was done, and to what, to the trail of security events
     :param alarm: told of a letter that is not as a gateway wrote it
+    :param archive: where letters were archived on this machine
     """
 
     def __init__(
@@ -51,9 +54,10 @@ class LetterDesk:
         actor: str,
         audit: Callable[[str, str], Awaitable[None]],
         alarm: Callable[[str, str], None],
+        archive: Path,
     ) -> None:
         self._redis, self._keys, self._key = redis, keys, keyring.record
-        self._actor, self._audit, self._alarm = actor, audit, alarm
+        self._actor, self._audit, self._alarm, self._archive = actor, audit, alarm, archive
 
     async def select(self, selection: Selection) -> AsyncGenerator[Filed]:
         """Yield the letters meant, oldest first; one that was edited comes without its contents."""
@@ -68,16 +72,56 @@ class LetterDesk:
                 return
             start = f"({page[-1][0].decode()}"
 
-    async def show(self, letter: str) -> Filed:
+    @property
+    def archived(self) -> int:
+        """How many letters the archives on this machine hold."""
+        return count_in(self._archive)
+
+    def select_archived(self, selection: Selection) -> Iterator[Filed]:
+        """Yield the archived letters meant, oldest first.
+
+        :raises MasError: if an archive cannot be read
+        """
+        for archived in read_archives(self._archive):
+            filed = self._filed(archived.id, [b"letter", archived.letter.encode()])
+            if selection.covers(filed):
+                yield filed
+
+    async def restore(self, letter: str) -> str:
+        """Put an archived letter back, so that it may be redriven, and return its new id.
+
+        One that was redriven before it was trimmed, or restored before, may be there twice.
+
+        :raises MasError: if no archive on this machine holds it
+        :raises IntegrityError: if it is not as a gateway wrote it
+        """
+        wanted = _id(letter)
+        for archived in read_archives(self._archive):
+            if archived.id == wanted:
+                read_letter(self._key, self._keys, archived.letter.encode())
+                await self._audit(letter, "restore from the archive")
+                entry = await self._redis.call(
+                    "XADD", self._keys.dead_letters, "*", "letter", archived.letter
+                )
+                return str(entry.decode())
+        raise MasError(f"no archive in {self._archive} holds a dead letter {letter}")
+
+    async def show(self, letter: str, *, archived: bool = False) -> Filed:
         """Return one letter.
 
+        :param archived: look into the archives as well
         :raises MasError: if there is none of that id
         :raises IntegrityError: if it is not as a gateway wrote it
         """
         found = await self._redis.call("XRANGE", self._keys.dead_letters, _id(letter), _id(letter))
-        if not found:
-            raise MasError(f"there is no dead letter {letter}")
-        filed = self._filed(letter, found[0][1])
+        if found:
+            filed = self._filed(letter, found[0][1])
+        else:
+            kept = self.select_archived(Selection()) if archived else iter(())
+            kept_one = next((each for each in kept if each.id == letter), None)
+            if kept_one is None:
+                raise MasError(f"there is no dead letter {letter}")
+            filed = kept_one
         if filed.letter is None:
             raise IntegrityError(f"{self._keys.dead_letters} {letter}")
         return filed

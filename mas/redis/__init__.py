@@ -1,9 +1,9 @@
 """Redis over anyio: one shared connection that never shifts an answer, and a server that needs no setup.
 
-Read downward: `endpoint` says where, `dial` opens a stream, `handshake` makes it ready (`sentinel` finds the
-master), `line` moves bytes, `pipeline` pairs answers with `reply`s, `link` reconnects; `client` and
-`subscriber` are what others use, `lease` says who may do what only one may. `embedded` runs a server of our
-own, found by `binary`, in a `datadir`, under a `guard`.
+Read downward: `endpoint` says where (`loopback`: is that this machine), `dial` opens a stream, `handshake`
+makes it ready (`sentinel` finds the master), `line` moves bytes, `pipeline` pairs answers with `reply`s,
+`link` reconnects; `client` and `subscriber` are what others use, `lease` says who may do what only one may.
+`embedded` runs a server of our own, found by `binary`, in a `datadir`, under a `guard`.
 """
 
 from mas.redis.binary import find_server

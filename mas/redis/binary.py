@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from mas.environ import for_others
 from mas.errors import ConfigurationError
 from mas.redis.handshake import too_old
 
@@ -48,7 +49,7 @@ def _candidates() -> Iterator[Path]:
 def _version(server: Path) -> tuple[str, str] | None:
     try:
         told = subprocess.run(  # noqa: S603 - a server found on our own PATH
-            [server, "--version"], capture_output=True, text=True, timeout=10, check=False
+            [server, "--version"], capture_output=True, text=True, timeout=10, check=False, env=for_others()
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

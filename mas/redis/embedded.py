@@ -11,6 +11,7 @@ from urllib.parse import quote
 import anyio
 from anyio.abc import Process, TaskStatus
 
+from mas.environ import for_others
 from mas.errors import ConfigurationError, RedisUnavailable
 from mas.redis import guard
 from mas.redis.binary import find_server
@@ -84,6 +85,7 @@ class EmbeddedServer:
                 stdout=sink,
                 stderr=sink,
                 cwd=self.data_dir,
+                env=for_others(),
                 # Ctrl-C in a terminal reaches the whole group: the server must outlive our drain.
                 start_new_session=True,
                 umask=0o077,

@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from redis.connection import parse_url
 
 from mas.errors import ConfigurationError
+from mas.redis.loopback import is_loopback
 
 _parse_url: Final[Callable[[str], Mapping[str, Any]]] = cast("Any", parse_url)
 
@@ -73,6 +74,7 @@ class Endpoint:
 
     :param path: the unix socket; empty for TCP
     :param sentinels: who is asked for the master of `service`; empty for a fixed server
+    :param allow_plaintext: whether Sentinels on this machine may send us to another one without TLS
     """
 
     host: str = "localhost"
@@ -86,9 +88,10 @@ class Endpoint:
     service: str = ""
     sentinel_username: str | None = None
     sentinel_password: str | None = None
+    allow_plaintext: bool = False
 
     @classmethod
-    def parse(cls, url: "str | Endpoint") -> Self:
+    def parse(cls, url: "str | Endpoint", *, allow_plaintext: bool = False) -> Self:
         """Read a URL; an endpoint is returned as it is.
 
         :raises ConfigurationError: if it is none of the forms above. The text never repeats the URL: half of
@@ -102,7 +105,7 @@ class Endpoint:
             if parts.scheme not in _SCHEMES:
                 raise ConfigurationError(f"a Redis URL begins with {', '.join(s + '://' for s in _SCHEMES)}")
             if parts.scheme.endswith("+sentinel"):
-                return cls(**_sentinel_fields(parts))
+                return cls(**_sentinel_fields(parts), allow_plaintext=allow_plaintext)
             _require_db_path(parts)
             return cls(**_fields(_parse_url(str(url))))
         except ValueError:
@@ -118,6 +121,19 @@ class Endpoint:
         if self.sentinels:
             return f"{self.service} at {','.join(_host_port(*sentinel) for sentinel in self.sentinels)}"
         return self.path or _host_port(self.host, self.port)
+
+    def master(self, host: str, port: int) -> "Endpoint":
+        """Return the master at the address that Sentinels name.
+
+        :raises ConfigurationError: if that would leave this machine without TLS, and nobody said it may
+        """
+        trusted_so_far = all(is_loopback(name) for name, _ in self.sentinels)
+        if not self.tls and not self.allow_plaintext and trusted_so_far and not is_loopback(host):
+            raise ConfigurationError(
+                f"the Sentinels send us to another machine without TLS: {_host_port(host, port)}",
+                hint="use rediss+sentinel://, or set redis.allow_plaintext: true in gateway.yaml",
+            )
+        return self.at(host, port)
 
     def at(self, host: str, port: int) -> "Endpoint":
         """Return the fixed server at that address, asked as this one would be."""

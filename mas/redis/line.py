@@ -7,6 +7,7 @@ from typing import Any, Final
 import anyio
 import hiredis
 from anyio.abc import ByteStream
+from anyio.lowlevel import checkpoint
 
 from mas.clock import Clock
 from mas.redis.exchange import BROKEN, words
@@ -84,6 +85,8 @@ class Line(ABC):
             if not queued:
                 idle = self._idle = anyio.Event()
                 await idle.wait()
+                # Who runs in the same turn as the first to ask may have something to ask as well.
+                await checkpoint()
             # Whatever was queued while the last write was under way goes out as one.
             data = b"".join(queued)
             queued.clear()

@@ -16,6 +16,7 @@ async def find_master(endpoint: Endpoint) -> Endpoint:
     Its own word counts in the end: whoever connects checks that the server calls itself a master.
 
     :raises RedisUnavailable: if no Sentinel could say
+    :raises ConfigurationError: if the master is another machine, TLS is off, and nobody said that it may be
     """
     problems = []
     for host, port in endpoint.sentinels:
@@ -27,7 +28,7 @@ async def find_master(endpoint: Endpoint) -> Endpoint:
             problems.append(f"{sentinel.address}: {words(error)}")
         else:
             if address is not None:
-                return endpoint.at(*address)
+                return endpoint.master(*address)
             problems.append(f"{sentinel.address} does not watch it")
     raise RedisUnavailable(f"no Sentinel names a master for {endpoint.service}: {'; '.join(problems)}")
 

@@ -97,13 +97,25 @@ class Credentials:
             ) from None
 
 
+def refuse_unwritable(path: Path) -> None:
+    """See whether a file could be written: what it is to hold is made once, and must not be lost.
+
+    :raises ConfigurationError: if it cannot
+    """
+    try:
+        draft, descriptor = _draft(path)
+    except OSError as error:
+        raise ConfigurationError(f"cannot be written: {error.strerror}", where=str(path)) from None
+    os.close(descriptor)
+    draft.unlink()
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write a file for its owner's eyes only, in one step; one that is there is replaced.
 
     :raises OSError: if it cannot be written
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    draft, descriptor = _draft(path)
     try:
         with os.fdopen(descriptor, "wb") as out:
             out.write(content)
@@ -112,6 +124,11 @@ def write_private(path: Path, content: bytes) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> tuple[Path, int]:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    return draft, os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 def read_private(path: Path) -> bytes:

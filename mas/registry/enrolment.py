@@ -23,7 +23,7 @@ from mas.directory import (
 )
 from mas.directory.records import RECORD, STATUS, read_agent
 from mas.errors import EnrolmentRefused, IntegrityError
-from mas.ids import AgentId, InstanceId, agent_id, instance_id
+from mas.ids import AgentId, InstanceId, agent_id, capability, instance_id
 from mas.keys import AGENT_GROUP, GATEWAY_GROUP, Keys
 from mas.redis import Redis, Script
 from mas.registry.events import Event, Kind, encode_event
@@ -36,11 +36,13 @@ HEARTBEAT_LIFE = 15.0
 ENROL = Script(
     "enrol",
     # KEYS: tombstones, agents, outsiders, agent, instances, token hash, previous token hash, heartbeat,
-    #       shared stream, own stream, ingress stream of its own, system channel, then the capabilities' sets.
+    #       shared stream, own stream, ingress stream of its own, system channel, then the sets of its
+    #       capabilities, and of those it had and has no more.
     # ARGV: one packed list; see `_Joining`. Returns 0 if a tombstone is not what the caller saw.
     """#!lua
     local agent, instance, seen, seen_instance, record, field, instance_record, hash, life, previous,
-      previous_life, heartbeat_life, outside, group, gateway_group, events = unpack(cmsgpack.unpack(ARGV[1]))
+      previous_life, heartbeat_life, outside, group, gateway_group, offers, events =
+      unpack(cmsgpack.unpack(ARGV[1]))
     if (redis.call('HGET', KEYS[1], agent) or '') ~= seen then return 0 end
     if (redis.call('HGET', KEYS[1], agent .. ':' .. instance) or '') ~= seen_instance then return 0 end
     redis.call('SADD', KEYS[2], agent)
@@ -56,7 +58,7 @@ ENROL = Script(
       local made = redis.pcall('XGROUP', 'CREATE', KEYS[i], reader, '0', 'MKSTREAM')
       if type(made) == 'table' and made.err and not made.err:find('BUSYGROUP') then return made end
     end
-    for i = 13, #KEYS do redis.call('SADD', KEYS[i], agent) end
+    for i = 13, #KEYS do redis.call(i <= 12 + offers and 'SADD' or 'SREM', KEYS[i], agent) end
     for _, event in ipairs(events) do redis.call('PUBLISH', KEYS[12], event) end
     return 1
     """,
@@ -103,6 +105,8 @@ class _Joining(msgspec.Struct, array_like=True, frozen=True):
     outside: bool
     group: str
     gateway_group: str
+    offers: int
+    """How many capabilities it has."""
     events: tuple[str, ...]
 
 
@@ -150,14 +154,15 @@ async def enrol(
     :param now: seconds since the epoch
     :param previous: the epoch that it submitted under until now, for a rotation
     :param refuses: what is known of revocations beside Redis
-    :raises InvalidId: if agent or instance could not be part of a key
+    :raises InvalidId: if agent, instance or a capability could not be part of a key
     :raises EnrolmentRefused: if it was revoked, or the agent's id belongs to one that runs elsewhere
     :raises RedisUnavailable: if Redis does not answer; joining again is safe
     """
     agent, instance = agent_id(record.agent_id), instance_id(instance)
     if (tombstone := refuses(agent, instance)) is not None:
         raise EnrolmentRefused(agent, str(tombstone))
-    await _refuse_other_kind(redis, keys, keyring, record)
+    record = msgspec.structs.replace(record, capabilities=tuple(map(capability, record.capabilities)))
+    former = await _former(redis, keys, keyring, record)
     enrolled = InstanceRecord(
         instance,
         secrets.token_hex(16),
@@ -167,7 +172,8 @@ async def enrol(
         now + lives.in_flight if previous else 0.0,
     )
     credential = keyring.credential(agent, instance, enrolled.epoch)
-    places = _places(keys, agent, instance, record)
+    gone = () if former is None else sorted({*former.capabilities} - {*record.capabilities})
+    places = [*_places(keys, agent, instance, record), *map(keys.capability, gone)]
     while True:
         seen = await _refuse_revoked(redis, keys, keyring, agent, instance)
         joining = _joining(keys, keyring, record, enrolled, credential, lives, seen)
@@ -258,6 +264,7 @@ def _joining(
         record.outside,
         AGENT_GROUP,
         GATEWAY_GROUP,
+        len(record.capabilities),
         tuple(encode_event(event).decode() for event in events),
     )
 
@@ -281,21 +288,25 @@ async def _refuse_revoked(
     return of_agent, of_instance
 
 
-async def _refuse_other_kind(redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord) -> None:
-    """Keep an agent that runs here and one that runs elsewhere from taking each other's id."""
+async def _former(redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord) -> AgentRecord | None:
+    """Return the registration whose place this one takes, if there is one of ours.
+
+    :raises EnrolmentRefused: if the agent runs elsewhere and this one here, or the other way round
+    """
     agent = record.agent_id
     stored = await redis.call("HGET", keys.agent(agent), RECORD)
-    if stored is None or not await redis.call("EXISTS", keys.instances(agent)):
-        return
+    if stored is None:
+        return None
     try:
         known = read_agent(keyring.record, keys, agent, stored)
     except IntegrityError:
-        return  # It is no registration of ours: this one takes its place.
-    if known.outside != record.outside:
+        return None
+    if known.outside != record.outside and await redis.call("EXISTS", keys.instances(agent)):
         where = (
             "elsewhere, with credentials of its own" if known.outside else "in a runner of this deployment"
         )
         raise EnrolmentRefused(agent, f"an agent of that id runs {where}")
+    return known
 
 
 _pack = msgspec.msgpack.Encoder().encode

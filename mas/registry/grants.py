@@ -1,5 +1,8 @@
 """Grants: leave to enrol one instance of one agent, once, before a given time, without the secret.
 
+One that names the instance may renew its credentials too; any other is good for a new instance only, so
+that its holder cannot take over one that runs.
+
 An operator issues one; whoever holds the file redeems it from anywhere that reaches Redis, under a Redis
 user that can do nothing but ask and read the answer. What the holder gets are credentials as an operator
 would have written them. A grant does not outlive a restart of Redis: issue another.
@@ -21,7 +24,7 @@ from mas.errors import ConfigurationError, EnrolmentRefused, IntegrityError, Red
 from mas.ids import AgentId, InstanceId, agent_id, instance_id
 from mas.keys import Keys
 from mas.log import logger
-from mas.redis import Redis, open_redis
+from mas.redis import Endpoint, Redis, open_redis
 from mas.registry.credentials import Credentials, read_private, url_of, without_user, write_private
 from mas.registry.enrolment import Lives
 from mas.registry.outsiders import enrol_outsider, refuse_open_redis
@@ -48,6 +51,8 @@ class GrantFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
     redis_url: str
     namespace: str = ""
+    instance_id: str = ""
+    """The one instance that it is for; empty for any new one."""
 
     def __repr__(self) -> str:
         return f"<grant {self.grant_id} for {self.agent_id}>"
@@ -68,6 +73,7 @@ class GrantFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             held = msgspec.json.decode(read_private(path), type=cls)
             bytes.fromhex(held.key), instance_id(held.grant_id), agent_id(held.agent_id)
+            instance_id(held.instance_id or held.grant_id)
         except (msgspec.DecodeError, ValueError):
             raise ConfigurationError(
                 "this is not a grant", where=str(path), hint="mas agents grant writes one"
@@ -82,6 +88,7 @@ class _Issued(msgspec.Struct, frozen=True):
     expires_at: int
     token_life: float
     redis_url: str
+    instance_id: str = ""
 
 
 class _Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,9 +111,11 @@ async def issue_grant(
     now: float,
     life: float,
     token_life: float,
+    instance: InstanceId | None = None,
 ) -> GrantFile:
     """Issue a grant.
 
+    :param instance: the one that it is for; None: any that is not enrolled yet, as its holder names it
     :param url: how its holder reaches Redis
     :param life: seconds within which it must be redeemed
     :param token_life: seconds that the credentials are good from then on
@@ -115,7 +124,7 @@ async def issue_grant(
     agent, grant, expires = agent_id(record.agent_id), secrets.token_hex(16), int(now + life)
     await refuse_open_redis(redis, agent)
     key, place = keyring.grant(agent, grant, expires), keys.grant(grant)
-    issued = _Issued(record, expires, token_life, without_user(url).reveal())
+    issued = _Issued(record, expires, token_life, without_user(url).reveal(), instance or "")
     stored = protect(keyring.record, place, msgspec.json.encode(issued))
     await redis.call("SET", place, stored, "PX", int(life * 1000))
     await redis.call("SADD", keys.grants, grant)
@@ -124,7 +133,8 @@ async def issue_grant(
         "ACL", "SETUSER", user, "reset", "on", f">{password}", "+ping", f"+select|{redis.endpoint.db}",
         f"(%W~{keys.grant_asked(grant)} +set)", f"(%R~{keys.grant_answer(grant)} +get)",
     )  # fmt: skip
-    return GrantFile(agent, grant, expires, key.hex(), url_of(url, user, password).reveal(), keys.namespace)
+    way_in = url_of(url, user, password).reveal()
+    return GrantFile(agent, grant, expires, key.hex(), way_in, keys.namespace, instance or "")
 
 
 async def redeem(
@@ -142,7 +152,9 @@ async def redeem(
     if url.crosses_network_in_clear and not allow_plaintext:
         raise ConfigurationError(f"the grant leads to another machine without TLS: {url}")
     asked = _Asked(instance, prove_grant(key, grant.grant_id, instance))
-    async with open_redis(url.reveal(), name="mas:grant") as redis:
+    async with open_redis(
+        Endpoint.parse(url.reveal(), allow_plaintext=allow_plaintext), name="mas:grant"
+    ) as redis:
         await redis.call("SET", keys.grant_asked(grant.grant_id), msgspec.json.encode(asked), "EX", 60)
         with anyio.move_on_after(patience):
             while (  # noqa: ASYNC110 - its user may read this one key, and hear nothing
@@ -152,7 +164,10 @@ async def redeem(
             answer = msgspec.json.decode(unlock_answer(key, grant.grant_id, locked), type=_Answer)
             if answer.refusal:
                 raise EnrolmentRefused(grant.agent_id, answer.refusal)
-            return Credentials.decode(answer.credentials.encode(), f"grant {grant.grant_id}")
+            credentials = Credentials.decode(answer.credentials.encode(), f"grant {grant.grant_id}")
+            if (other := credentials.credential.instance_id) != instance:
+                raise EnrolmentRefused(grant.agent_id, f"the grant was redeemed already, for {other}")
+            return credentials
     raise EnrolmentRefused(grant.agent_id, f"nobody answered within {patience:g} s; does a gateway run?")
 
 
@@ -222,17 +237,7 @@ class GrantKeeper:
         if not await self._redis.call("DEL", self._keys.grant(grant)) or now >= issued.expires_at:
             return
         try:
-            credentials = await enrol_outsider(
-                self._redis,
-                self._keys,
-                self._keyring,
-                issued.record,
-                instance,
-                RedisUrl(issued.redis_url),
-                now=now,
-                lives=Lives(issued.token_life, self._in_flight),
-                refuses=self._tombstones.refuses,
-            )
+            credentials = await self._enrol(issued, instance, now)
         except EnrolmentRefused as refusal:
             answer = _Answer(refusal=refusal.reason)
         else:
@@ -240,3 +245,20 @@ class GrantKeeper:
             self._events.post(EventKind.ENROLLED, f"{agent}:{instance}", actor=f"grant {grant}")
         locked = lock_answer(key, grant, msgspec.json.encode(answer))
         await self._redis.call("SET", self._keys.grant_answer(grant), locked, "PX", int(_ANSWER_LIFE * 1000))
+
+    async def _enrol(self, issued: _Issued, instance: InstanceId, now: float) -> Credentials:
+        if issued.instance_id not in {"", instance}:
+            agent = issued.record.agent_id
+            raise EnrolmentRefused(agent, f"the grant is for {agent}:{issued.instance_id}")
+        return await enrol_outsider(
+            self._redis,
+            self._keys,
+            self._keyring,
+            issued.record,
+            instance,
+            RedisUrl(issued.redis_url),
+            now=now,
+            lives=Lives(issued.token_life, self._in_flight),
+            refuses=self._tombstones.refuses,
+            renews=instance == issued.instance_id,
+        )

@@ -27,9 +27,12 @@ DEAD = Script(
     local dead = {}
     for _, agent in ipairs(redis.call('SMEMBERS', KEYS[1])) do
       local outside = redis.call('SISMEMBER', KEYS[2], agent) == 1
-      for _, instance in ipairs(redis.call('SMEMBERS', (ARGV[1]:gsub('@A', agent)))) do
+      -- As functions: in a text that replaces, '%' is not itself.
+      local function of_agent() return agent end
+      for _, instance in ipairs(redis.call('SMEMBERS', (ARGV[1]:gsub('@A', of_agent)))) do
         local function exists(template)
-          return redis.call('EXISTS', (template:gsub('@A', agent):gsub('@I', instance))) == 1
+          local key = template:gsub('@A', of_agent):gsub('@I', function() return instance end)
+          return redis.call('EXISTS', key) == 1
         end
         local good = exists(ARGV[4])
         if not exists(ARGV[2]) and not (good and (outside or not exists(ARGV[3]))) then

@@ -20,7 +20,7 @@ class ListedInstance(msgspec.Struct, frozen=True):
     token_seconds: float | None
     """How long its token is still good; None: it has none that is."""
     revoked: str | None = None
-    """Since when and why, if it was."""
+    """Why, if it was; perhaps empty."""
 
 
 class ListedAgent(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ async def list_agents(redis: Redis, keys: Keys, keyring: Keyring) -> list[Listed
     """
     revoked = await _revoked(redis, keys, keyring)
     names = {name.decode("utf-8", "replace") for name in await redis.call("SMEMBERS", keys.agents)}
-    names |= {field for field in revoked if ":" not in field}
+    names |= {field.partition(":")[0] for field in revoked}
     return [
         await _agent(redis, keys, keyring, AgentId(name), revoked) for name in sorted(names) if is_valid(name)
     ]
@@ -74,8 +74,12 @@ async def _agent(
             record = read_agent(keyring.record, keys, agent, stored)
         except IntegrityError:
             word = "untrusted"
-    members = await redis.call("SMEMBERS", keys.instances(agent))
-    names = sorted(name for member in members if is_valid(name := member.decode("utf-8", "replace")))
+    members = {
+        name.decode("utf-8", "replace") for name in await redis.call("SMEMBERS", keys.instances(agent))
+    }
+    # One that was revoked is off the books before long, and shut out all the same.
+    members |= {instance for name, _, instance in (each.partition(":") for each in revoked) if name == agent}
+    names = sorted(name for name in members if is_valid(name))
     asked = [
         (
             name,

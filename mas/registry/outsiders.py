@@ -53,6 +53,7 @@ async def enrol_outsider(
     now: float,
     lives: Lives,
     refuses: Refuses = nobody,
+    renews: bool = True,
 ) -> Credentials:
     """Enrol an instance that will run elsewhere, make its Redis user, and return its credentials.
 
@@ -61,11 +62,16 @@ async def enrol_outsider(
 
     :param url: how it reaches Redis; users and passwords in it are replaced by its own
     :param refuses: what is known of revocations beside Redis
-    :raises EnrolmentRefused: if it was revoked, if a runner has its id, or if Redis lets in anybody
+    :param renews: whether an instance that is enrolled already may be given new credentials
+    :raises EnrolmentRefused: if it was revoked, if a runner has its id, if it is there already and may not
+        be renewed, or if Redis lets in anybody
     :raises RedisUnavailable: if Redis does not answer; enrolling again is safe
     """
     await refuse_open_redis(redis, record.agent_id)
     previous = await _epoch(redis, keys, keyring, record.agent_id, instance, now=now)
+    if previous and not renews:
+        who = f"{record.agent_id}:{instance}"
+        raise EnrolmentRefused(record.agent_id, f"{who} is enrolled already; a grant for {who} renews it")
     credential, enrolled = await enrol(
         redis,
         keys,
@@ -79,7 +85,7 @@ async def enrol_outsider(
     )
     outsider = Outsider(record.agent_id, enrolled)
     await _let_in(redis, keys, keyring, outsider, now=now)
-    user = keys.redis_user(record.agent_id, instance)
+    user = keys.redis_user(record.agent_id, instance, redis.endpoint.db)
     password = keyring.redis_password(record.agent_id, instance, enrolled.epoch)
     return Credentials(credential, url_of(url, user, password), keys.namespace)
 
@@ -101,7 +107,7 @@ async def _epoch(
 
 async def shut_out(redis: Redis, keys: Keys, agent: AgentId, instances: tuple[InstanceId, ...]) -> None:
     """Delete the Redis users of instances, which closes their connections; one without is passed over."""
-    users = [keys.redis_user(agent, instance) for instance in instances]
+    users = [keys.redis_user(agent, instance, redis.endpoint.db) for instance in instances]
     if users:
         await redis.call("ACL", "DELUSER", *users)
 
@@ -180,11 +186,12 @@ class OutsiderKeeper:
             if await self._redis.call("EXISTS", self._keys.outsiders):
                 raise
             return  # Where nobody runs elsewhere, the gateway needs no say over Redis' users.
-        prefix = self._keys.redis_users
-        there = {name for user in users if (name := user.decode("utf-8", "replace")).startswith(prefix)}
+        names = {user.decode("utf-8", "replace") for user in users}
+        there = {name for name in names if self._keys.is_redis_user(name, self._redis.endpoint.db)}
         now = self._clock.wall()
         enrolled = {
-            self._keys.redis_user(o.agent, o.record.instance_id): o for o in await self._enrolled(now)
+            self._keys.redis_user(o.agent, o.record.instance_id, self._redis.endpoint.db): o
+            for o in await self._enrolled(now)
         }
         if strangers := there - enrolled.keys():
             log.warning("a redis user without an enrolment is removed", users=sorted(strangers))
@@ -206,11 +213,16 @@ class OutsiderKeeper:
             for name in names
             if is_valid(name)
         ]
-        found = []
+        found: list[Outsider] = []
         for agent, reply in asked:
             flat = await reply.result()
-            found += list(self._outsiders(agent, dict(zip(flat[::2], flat[1::2], strict=True)), now))
-        return found
+            found += self._outsiders(agent, dict(zip(flat[::2], flat[1::2], strict=True)), now)
+        # A revoke leaves the records and takes the tokens: Redis' word is newer than the tombstones here.
+        good = [
+            self._redis.post("EXISTS", self._keys.token_hash(each.agent, each.record.instance_id))
+            for each in found
+        ]
+        return [each for each, token in zip(found, good, strict=True) if await token.result()]
 
     def _outsiders(self, agent: AgentId, fields: dict[bytes, bytes], now: float) -> Iterator[Outsider]:
         key = self._keyring.record
@@ -240,4 +252,4 @@ async def _let_in(redis: Redis, keys: Keys, keyring: Keyring, outsider: Outsider
     await ensure_group(redis, keys.stream(agent), AGENT_GROUP)
     await ensure_group(redis, keys.instance_stream(agent, instance), AGENT_GROUP)
     rules = rights(keys, agent, instance, passwords, database=redis.endpoint.db)
-    await redis.call("ACL", "SETUSER", keys.redis_user(agent, instance), *rules)
+    await redis.call("ACL", "SETUSER", keys.redis_user(agent, instance, redis.endpoint.db), *rules)

@@ -45,7 +45,7 @@ class Reporter:
             case supervision.Failed():
                 self.counts.failures[path] += 1
                 self._down.add(path)
-            case supervision.Stopped():
+            case supervision.Stopped() | supervision.Finished():
                 self._down.add(path)
             case supervision.Started() if path in self._down:
                 self._down.discard(path)

@@ -21,17 +21,19 @@ BURY = Script(
     # KEYS: tombstones, agent, instances, the audit trail, system channel.
     # ARGV: field, what the caller saw in it, tombstone, 1 if it revokes, agent, instance or nothing, event,
     #       then templates of what an instance has: token hashes and heartbeat, with @I for the instance.
-    # Returns the trail's last id and the instances whose tokens are gone; nothing if the field had changed.
+    # Returns the trail's last id, how many tokens are gone, and the instances shut out; nothing if the field
+    # had changed.
     """#!lua
     if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return {} end
     redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
     local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
-    local gone = {last[1] and last[1][1] or '0-0'}
+    local gone = {last[1] and last[1][1] or '0-0', 0}
     if ARGV[4] == '1' then
       local instances = ARGV[6] ~= '' and {ARGV[6]} or redis.call('SMEMBERS', KEYS[3])
       for _, instance in ipairs(instances) do
         for i = 8, #ARGV do
-          redis.call('DEL', (ARGV[i]:gsub('@I', function() return instance end)))
+          local had = redis.call('DEL', (ARGV[i]:gsub('@I', function() return instance end)))
+          if i == 8 then gone[2] = gone[2] + had end
         end
         gone[#gone + 1] = instance
       end
@@ -52,8 +54,12 @@ class Revocation(NamedTuple):
     tombstone: Tombstone
     position: str
     """The last id in the audit trail at that moment: no later record lets anything of it through."""
+    tokens: int
+    """How many that were good are gone."""
     instances: tuple[InstanceId, ...]
-    """Whose tokens are gone."""
+    """Whom it shut out, as far as they were there."""
+    before: Tombstone | None = None
+    """The last word until then; None if there was none that can be trusted."""
 
 
 async def revoke(
@@ -64,29 +70,51 @@ async def revoke(
     instance: InstanceId | None,
     *,
     reason: str = "",
+    actor: str = "",
 ) -> Revocation:
     """Revoke all of an agent, or one instance of it; binds the very next commit.
 
     :param instance: None: all of them, and none may join until it is lifted
+    :param reason: kept with the tombstone, and told to whoever tries to enrol
+    :param actor: whom the audit trail is to name
     :raises RedisUnavailable: if Redis does not answer; it may have happened, and may be repeated
     """
     done = await _say(redis, keys, keyring, agent, instance, revoked=True, reason=reason)
-    events = Events(redis, keys, keyring, socket.gethostname())
-    await events.write(EventKind.REVOKED, f"{agent}:{instance or '*'}", detail=reason)
+    detail = f"after {done.position} of the trail; tokens gone: {done.tokens}{reason and f'; {reason}'}"
+    await _record(redis, keys, keyring, EventKind.REVOKED, done, actor, detail)
     return done
 
 
 async def lift(
-    redis: Redis, keys: Keys, keyring: Keyring, agent: AgentId, instance: InstanceId | None
-) -> Tombstone:
+    redis: Redis,
+    keys: Keys,
+    keyring: Keyring,
+    agent: AgentId,
+    instance: InstanceId | None,
+    *,
+    actor: str = "",
+) -> Revocation:
     """Let what was revoked enrol again.
 
+    :param actor: whom the audit trail is to name
     :raises RedisUnavailable: if Redis does not answer; it may have happened, and may be repeated
     """
     done = await _say(redis, keys, keyring, agent, instance, revoked=False)
-    events = Events(redis, keys, keyring, socket.gethostname())
-    await events.write(EventKind.LIFTED, f"{agent}:{instance or '*'}")
-    return done.tombstone
+    await _record(redis, keys, keyring, EventKind.LIFTED, done, actor)
+    return done
+
+
+async def _record(
+    redis: Redis,
+    keys: Keys,
+    keyring: Keyring,
+    kind: EventKind,
+    done: Revocation,
+    actor: str,
+    detail: str = "",
+) -> None:
+    events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
+    await events.write(kind, done.tombstone.field, actor=actor, detail=detail)
 
 
 async def bury(
@@ -116,8 +144,9 @@ async def bury(
     )
     if not answer:
         return None
-    position, *gone = (text.decode("utf-8", "replace") for text in answer)
-    return Revocation(tombstone, position, tuple(map(InstanceId, gone)))
+    position, tokens, *gone = answer
+    instances = tuple(InstanceId(name.decode("utf-8", "replace")) for name in gone)
+    return Revocation(tombstone, position.decode(), tokens, instances)
 
 
 async def _say(
@@ -134,15 +163,17 @@ async def _say(
     while True:
         seen = await redis.call("HGET", keys.tombstones, field) or b""
         seconds, micros = await redis.call("TIME")
-        at = max(int(seconds) + int(micros) / 1e6, _after(keyring, keys, field, seen))
+        at, before = int(seconds) + int(micros) / 1e6, _before(keyring, keys, field, seen)
+        if before is not None:
+            # Redis' clock may have been set back since.
+            at = max(at, before.at + 1e-3)
         done = await bury(redis, keys, keyring, Tombstone(agent, at, instance, revoked, reason), seen=seen)
         if done is not None:
-            return done
+            return done._replace(before=before)
 
 
-def _after(keyring: Keyring, keys: Keys, field: str, seen: bytes) -> float:
-    """Return a time later than the last word's: Redis' clock may have been set back since."""
+def _before(keyring: Keyring, keys: Keys, field: str, seen: bytes) -> Tombstone | None:
     try:
-        return read_tombstone(keyring.record, keys, field, seen).at + 1e-3
+        return read_tombstone(keyring.record, keys, field, seen)
     except IntegrityError:
-        return 0.0
+        return None

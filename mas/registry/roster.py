@@ -115,10 +115,16 @@ class Roster:
         self._events.post(kind, f"{record.agent_id}:{instance}", actor="its runner")
 
     async def _enrol_again(self, agent: AgentId, instance: InstanceId) -> None:
+        lost = self._records[instance]
         try:
             await self._enrol(instance)
         except EnrolmentRefused as refusal:
             self._refuse(agent, instance, refusal)
+            return
+        if self._clock.wall() < lost.expires_at:
+            self._events.alarm(
+                f"{agent}:{instance}", "its token was gone from redis before its time; it is enrolled again"
+            )
 
     async def _rotate_in_time(self) -> None:
         while True:

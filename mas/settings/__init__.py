@@ -2,7 +2,7 @@
 
 `load` finds the files, reads them as plain data (`document`), lays the environment's overrides on
 top (`variables`), turns the result into classes (`structure`, `model`) and asks what must hold
-between them (`checks`). `explain` says where each value came from.
+between them (`checks`). `explain` says where each value came from; `sharing` what binds all gateways alike.
 """
 
 from mas.settings.agent import AgentSettings
@@ -16,6 +16,7 @@ from mas.settings.gateway import (
     DeliverySettings,
     FeatureSettings,
     GatewaySettings,
+    LetterSettings,
     LimitSettings,
     RateLimitSettings,
     RateOverride,
@@ -38,6 +39,7 @@ from mas.settings.permissions import (
 from mas.settings.redis_url import RedisUrl
 from mas.settings.search import find_config
 from mas.settings.secret import Secret
+from mas.settings.sharing import changed_keys, kept_until_restart, read_shared, share, wait_for_restart
 from mas.settings.supervisors import SupervisorSettings
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "Explained",
     "FeatureSettings",
     "GatewaySettings",
+    "LetterSettings",
     "LimitSettings",
     "Permission",
     "RateLimitSettings",
@@ -67,9 +70,14 @@ __all__ = [
     "SigningSettings",
     "SupervisorSettings",
     "Within",
+    "changed_keys",
     "deployment_secret",
     "explain",
     "find_config",
+    "kept_until_restart",
     "load",
+    "read_shared",
     "resolve_class",
+    "share",
+    "wait_for_restart",
 ]

@@ -75,6 +75,12 @@ class Settings:
     """What is allowed but is likely not meant."""
 
     @property
+    def letter_archive(self) -> Path:
+        """Return where archives of dead letters go."""
+        named = self.gateway.dead_letters.archive_dir
+        return self.base / named if named else self.data_dir / "dead-letters"
+
+    @property
     def redis_url(self) -> RedisUrl | None:
         """Return where Redis is, or None for the embedded server."""
         return self.service_redis_url or self.gateway.redis.url

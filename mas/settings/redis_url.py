@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from mas.redis.loopback import is_loopback
 from mas.settings.fields import Unfit
 from mas.settings.secret import Secret
 
@@ -40,7 +41,7 @@ class RedisUrl(Secret):
     @property
     def crosses_network_in_clear(self) -> bool:
         """Say whether what is sent could be read on the way: no TLS, and not this machine."""
-        return not self.scheme.startswith("rediss") and not all(map(_is_loopback, self.hosts))
+        return not self.scheme.startswith("rediss") and not all(map(is_loopback, self.hosts))
 
     def shown(self) -> str:
         """Return the URL without its password and without query values that could be secret."""
@@ -100,13 +101,6 @@ def _host(place: str) -> str:
     if match["v6"]:
         ip_address(match["v6"])
     return match["v6"] or match["name"]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def redis_url(value: Any) -> RedisUrl:

@@ -162,7 +162,8 @@ def _mapping(value: Any) -> Mapping[Any, Any]:
 def _class(cls: type, converter: Converter) -> Hook:
     """Structure an attrs class from a mapping, whichever of its spellings a key has.
 
-    A key without a value has its default, so that a section may be left with comments alone.
+    A key without a value has its default, so that a section may be left with comments alone; unless
+    having none is a value of its own.
     """
     left_out: dict[str, Any] = {name: override(omit=True) for name in DERIVED if cls is Settings}
     inner: Hook = make_dict_structure_fn(
@@ -183,11 +184,15 @@ def _class(cls: type, converter: Converter) -> Hook:
                 raise Unfit(f"'{written[0]}' and '{written[1]}' mean the same", "keep one of them")
             for key in written:
                 content = rest.pop(key)
-                if content is not None or field.default is attrs.NOTHING:
+                if content is not None or field.default is attrs.NOTHING or _may_be_none(field.type):
                     named[field.name] = content
         return inner({**rest, **named}, cls)
 
     return hook
+
+
+def _may_be_none(annotation: Any) -> bool:
+    return type(None) in typing.get_args(annotation)
 
 
 def _permission(value: Any, _: Any) -> Any:

@@ -25,6 +25,7 @@ PREFIX = "MAS_"
 RESERVED = {
     "MAS_CONFIG": "the configuration file, or its directory",
     "MAS_SECRET": "the deployment's secret itself",
+    "MAS_OUTSIDE_REDIS_URL": "how agents that run elsewhere reach Redis, for mas agents enroll and grant",
 }
 """Variables that are no setting, and what they hold."""
 

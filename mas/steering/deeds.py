@@ -10,8 +10,8 @@ Quiet = Callable[[str], Awaitable[None]]
 """Given a child's path, returns once nothing is under way there."""
 
 
-async def carry_out(root: Supervisor, do: Do, path: str, quiet: Quiet) -> None:
-    """Do it, and return when it is done.
+async def carry_out(root: Supervisor, do: Do, path: str, quiet: Quiet) -> tuple[str, ...]:
+    """Do it, and return the paths of those that were restarted along, when it is done.
 
     :raises UnknownChild: if there is no such child
     :raises SupervisionError: if it could not be done
@@ -21,7 +21,10 @@ async def carry_out(root: Supervisor, do: Do, path: str, quiet: Quiet) -> None:
         raise UnknownChild(path, root.name)
     match do:
         case Do.RESTART:
+            before = _restarts_beside(root, path)
             await root.restart(path, by_strategy=True)
+            after = _restarts_beside(root, path)
+            return tuple(each for each, times in after.items() if times > before.get(each, times))
         case Do.START:
             await root.start(path)
         case Do.STOP:
@@ -38,6 +41,13 @@ async def carry_out(root: Supervisor, do: Do, path: str, quiet: Quiet) -> None:
                 await root.pause(worker)
             for worker in workers:
                 await quiet(worker)
+    return ()
+
+
+def _restarts_beside(root: Supervisor, path: str) -> dict[str, int]:
+    """Return how often each sibling was restarted."""
+    above = root.tree().find(path.rpartition("/")[0])
+    return {} if above is None else {each.path: each.restarts for each in above.children if each.path != path}
 
 
 def _workers(node: Snapshot, *states: State) -> list[str]:

@@ -109,7 +109,8 @@ class Listener:
 
     async def _obey(self, command: Command) -> None:
         log.info("steered", do=command.do, path=command.path, actor=command.actor)
-        answer = Answer(await self._do(command), self._state(command.path))
+        error, along = await self._do(command)
+        answer = Answer(error, self._state(command.path), along)
         self._events.post(
             EventKind.CONTROL,
             command.path,
@@ -126,14 +127,14 @@ class Listener:
         except (RedisUnavailable, ResponseError) as error:
             log.warning("a command was obeyed, but its answer is lost", problem=str(error))
 
-    async def _do(self, command: Command) -> str:
+    async def _do(self, command: Command) -> tuple[str, tuple[str, ...]]:
+        """Return why it was not done, if it was not, and who was restarted along."""
         if command.path != self._within and not command.path.startswith(f"{self._within}/"):
-            return f"only {self._within} and what is below it can be steered"
+            return f"only {self._within} and what is below it can be steered", ()
         try:
-            await carry_out(self._root(), command.do, command.path, self._quiet)
+            return "", await carry_out(self._root(), command.do, command.path, self._quiet)
         except SupervisionError as error:
-            return str(error)[:LONGEST]
-        return ""
+            return str(error)[:LONGEST], ()
 
     def _state(self, path: str) -> State | None:
         node = self._root().tree().find(path)

@@ -9,6 +9,7 @@ from mas.ids import is_valid
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Redis
+from mas.steering.bulletin import LIFE
 from mas.steering.listener import VALIDITY
 from mas.steering.words import Answer, Command, Do, Runner
 from mas.trust import Keyring, protect, unprotect
@@ -39,13 +40,17 @@ class Operator:
         found = []
         for name in names:
             place = self._keys.runner(name)
-            stored = await self._redis.call("GET", place)
+            asked = self._redis.post("GET", place)
+            left = await self._redis.call("PTTL", place)
+            stored = await asked.result()
             if stored is None:
                 continue
             try:
-                found.append(msgspec.json.decode(unprotect(self._keyring.record, place, stored), type=Runner))
+                runner = msgspec.json.decode(unprotect(self._keyring.record, place, stored), type=Runner)
             except (IntegrityError, msgspec.DecodeError) as error:
                 log.critical("a runner's tree is not what a runner wrote; it is ignored", problem=str(error))
+                continue
+            found.append(msgspec.structs.replace(runner, silent=max(0.0, LIFE - left / 1000)))
         return found
 
     async def command(self, runner: str, do: Do, path: str, *, within: float) -> Answer:

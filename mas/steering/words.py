@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from mas.ids import is_valid
-from mas.supervision import Kind, Snapshot, State
+from mas.supervision import Kind, Snapshot, State, Strategy
 
 LONGEST = 300
 """Characters of an error that travel."""
@@ -51,6 +51,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why it was not done, or not all of it; empty if it was."""
     state: State | None = None
     """What state the child is in now; None if there is none of that path."""
+    along: tuple[str, ...] = ()
+    """The paths of those that were restarted with it."""
 
 
 class Node(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,6 +71,8 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     pid: int = 0
     """Of its own process, if it has one."""
     children: tuple["Node", ...] = ()
+    strategy: Strategy | None = None
+    """A supervisor's."""
 
     def walk(self) -> Iterator["Node"]:
         """Go through it and all below it, parents first, in declared order."""
@@ -88,6 +92,8 @@ class Runner(msgspec.Struct, frozen=True):
     at: float
     """Seconds since the epoch by the runner's clock at which the tree looked so."""
     tree: Node
+    silent: float = 0.0
+    """Seconds since then by Redis' clock, as whoever reads it finds out."""
 
     def __post_init__(self) -> None:
         if not is_valid(self.runner):
@@ -109,4 +115,5 @@ def node_of(snapshot: Snapshot, about: Callable[[str], tuple[str, int]]) -> Node
         snapshot.last_error[:LONGEST],
         *about(snapshot.path),
         tuple(node_of(child, about) for child in snapshot.children),
+        snapshot.strategy,
     )

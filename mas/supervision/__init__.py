@@ -20,6 +20,8 @@ function that says when it is ready:
     ready to greet
     running
 
+`SUPERVISION.md` explains the rules.
+
 From the top down: `supervisor` is the face, `orders` what it can be asked, `keeper` one run of it,
 `crew` its children, `group` the mending, `launch` a start, `life` one run of a child; `strategy`,
 `budget`, `backoff` and `child` decide.

@@ -181,8 +181,14 @@ class Crew:
     # ---- what a failure leads to
 
     def charge(self, slot: Slot, error: BaseException | None) -> None:
-        """Have a child that failed restarted; give it up, or fail with it, if its budget is spent."""
+        """Have a child that failed restarted; give it up, or fail with it, if its budget is spent.
+
+        One that nothing ever restarts is left as it is.
+        """
         if self.closing:
+            return
+        if slot.temporary:
+            self._retire(slot, slot.state)
             return
         window = slot.window or self._window
         if window.spend(self.clock.monotonic()):
@@ -190,9 +196,7 @@ class Crew:
             slot.failures += 1
             slot.group.condemn(slot, delay)
             self.tell(events.Restarting, slot, delay)
-            if not slot.group.mending:
-                slot.group.mending = True
-                self.jobs.start_soon(slot.group.mend, name=f"mend {slot.path}")
+            self.mend(slot)
             return
         slot.state = State.FAILED
         exhausted = RestartsExhausted(slot.path, window.budget.max_restarts, window.budget.within)
@@ -202,6 +206,12 @@ class Crew:
         else:
             slot.wanted = False
             self.tell(events.GaveUp, slot, exhausted)
+
+    def mend(self, slot: Slot) -> None:
+        """See to it that those of a child's group who wait to be started are."""
+        if not slot.group.mending:
+            slot.group.mending = True
+            self.jobs.start_soon(slot.group.mend, name=f"mend {slot.path}")
 
     def escalate(self, error: SupervisionError) -> None:
         """Stop all children and fail with an error that cannot be mended here."""

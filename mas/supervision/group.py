@@ -64,6 +64,10 @@ class Group:
                 self._condemned.add(slot)
             elif slot.wanted:
                 slot.state = State.RESTARTING
+            elif slot.state.awaits_start:
+                # A temporary one that somebody had asked for.
+                slot.state = State.STOPPED
+                slot.conclude()
         self.poke()
 
     def poke(self) -> None:

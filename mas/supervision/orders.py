@@ -4,7 +4,7 @@ from mas.errors import StartFailed, SupervisionError
 from mas.supervision import events
 from mas.supervision.child import Child, call
 from mas.supervision.crew import Crew
-from mas.supervision.slot import Slot
+from mas.supervision.slot import Attempt, Slot
 from mas.supervision.strategy import affected
 from mas.supervision.tree import State, brief
 
@@ -41,26 +41,29 @@ async def restart_by_strategy(crew: Crew, slot: Slot) -> None:
 
     :raises StartFailed: if one of them did not become ready at once
     """
-    concerned = affected(crew.plan.strategy, slot.group.members, slot)
-    if len(concerned) == 1:
+    strategy, group = crew.plan.strategy, slot.group
+    if len(affected(strategy, group.members, slot)) == 1:
         await restart(crew, slot)
         return
-    async with slot.group.lock:
+    async with group.lock:
+        _check_place(slot)
         slot.wanted = True
-        concerned = [each for each in concerned if each is slot or (each.wanted and not each.temporary)]
+        concerned = [
+            each
+            for each in affected(strategy, group.members, slot)
+            if each is slot or (each.wanted and not each.temporary)
+        ]
         for each in reversed(concerned):
             await _end(crew, each)
             if each.wanted and each.life is None:
-                each.state = State.RESTARTING
-        for each in concerned:
-            if each.state.awaits_start:
                 crew.renew(each)
-                each.restarts += 1
-                error = await crew.launch(each)
-                if error is not None:
-                    crew.charge(each, error)
-                    raise error
-    await _expect_up(slot)
+                each.state = State.RESTARTING
+    attempts = [each.attempt for each in concerned if each.state.awaits_start]
+    crew.mend(slot)
+    group.hurry()
+    for attempt in attempts:
+        await _outcome(attempt)
+    _check_wanted(slot)
 
 
 async def stop(crew: Crew, slot: Slot) -> None:
@@ -158,6 +161,11 @@ def _check_place(slot: Slot) -> None:
         raise SupervisionError(slot.path, "was removed meanwhile")
 
 
+def _check_wanted(slot: Slot) -> None:
+    if not slot.wanted:
+        raise SupervisionError(slot.path, "was stopped meanwhile")
+
+
 async def _end(crew: Crew, slot: Slot) -> None:
     await crew.halt(slot)
     if crew.overrun is not None:
@@ -168,11 +176,14 @@ async def _expect_up(slot: Slot) -> None:
     if slot.state.awaits_start:
         attempt = slot.attempt
         slot.group.hurry()
-        await attempt.done.wait()
-        if attempt.error is not None:
-            raise attempt.error
-    if not slot.wanted:
-        raise SupervisionError(slot.path, "was stopped meanwhile")
+        await _outcome(attempt)
+    _check_wanted(slot)
+
+
+async def _outcome(attempt: Attempt) -> None:
+    await attempt.done.wait()
+    if attempt.error is not None:
+        raise attempt.error
 
 
 async def _hook(slot: Slot, name: str) -> None:

@@ -80,15 +80,17 @@ class Slot:
         :param path: what to call it
         :param now: monotonic seconds
         """
+        below = None if self.nested is None else self.nested.tree(path)
         return Snapshot(
             name=self.child.name,
             path=path,
-            kind=Kind.WORKER if self.nested is None else Kind.SUPERVISOR,
+            kind=Kind.WORKER if below is None else Kind.SUPERVISOR,
             state=self.state,
             uptime=now - self.since if self.state in _UP else 0.0,
             restarts=self.restarts,
             last_error=brief(self.error),
-            children=() if self.nested is None else self.nested.tree(path).children,
+            children=() if below is None else below.children,
+            strategy=None if below is None else below.strategy,
         )
 
 

@@ -101,7 +101,9 @@ class Supervisor(Nested):
         """
         keeper = self._keeper
         if keeper is None:
-            return Snapshot(self.name, path, Kind.SUPERVISOR, State.STOPPED, 0.0, 0, "")
+            return Snapshot(
+                self.name, path, Kind.SUPERVISOR, State.STOPPED, 0.0, 0, "", (), self._plan.strategy
+            )
         crew, now = keeper.crew, keeper.crew.clock.monotonic()
         prefix = f"{path}/" if path else ""
         return Snapshot(
@@ -113,6 +115,7 @@ class Supervisor(Nested):
             restarts=0,
             last_error=brief(crew.failure),
             children=tuple(slot.snapshot(prefix + name, now) for name, slot in crew.slots.items()),
+            strategy=self._plan.strategy,
         )
 
     async def start(self, path: str) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mas.supervision.strategy import Strategy
+
 
 class State(StrEnum):
     """Where a child is in its life."""
@@ -60,6 +62,7 @@ class Snapshot:
     :param uptime: seconds since it was ready; 0 while it is not
     :param restarts: how often it was started again since its supervisor started
     :param last_error: type and text of its last failure; "" if there was none
+    :param strategy: a supervisor's; None for a worker
     """
 
     name: str
@@ -70,6 +73,7 @@ class Snapshot:
     restarts: int
     last_error: str
     children: tuple["Snapshot", ...] = ()
+    strategy: Strategy | None = None
 
     def walk(self) -> Iterator["Snapshot"]:
         """Go through it and all below it, parents first, in declared order."""

@@ -12,6 +12,7 @@
     ├── tombstones     who was revoked: in Redis, in this process and on this disk alike
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
+    ├── letters        archives dead letters that are too many or too old
     ├── outsiders      lets agents that run elsewhere into Redis, and nobody else
     ├── gateway        decides and delivers
     ├── roster         enrols the agents, keeps them alive, signs them off
@@ -25,11 +26,14 @@ Started downward, stopped upward: whoever still works while it stops can still b
 assembly  everyone is made and put in their place
 tree      the agents' places, as declared
 seat      one instance's place
+bounds    who keeps what is recorded within its bounds
+policy    what is in force: from the settings, reloaded, changed, followed
 opening   from a configuration to a running system
 """
 
 from mas.system.assembly import ALL, Part, System
 from mas.system.opening import Config, open_system, prepare
+from mas.system.policy import Reloaded
 from mas.system.seat import Seat
 
-__all__ = ["ALL", "Config", "Part", "Seat", "System", "open_system", "prepare"]
+__all__ = ["ALL", "Config", "Part", "Reloaded", "Seat", "System", "open_system", "prepare"]

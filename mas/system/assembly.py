@@ -11,17 +11,18 @@ from anyio.abc import TaskStatus
 from mas.agent import Agent, Pulse, Services
 from mas.agent.watchdog import Watchdog
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
-from mas.audit import EventKind, Events, Places, Sealer
+from mas.audit import Events, Sealer
 from mas.clock import Clock
 from mas.decision import Decision
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
-from mas.directory import Authorization, PolicyKeeper, Rule, Tombstones, rules_of
+from mas.directory import Authorization, Tombstones
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
 from mas.gateway import BLOCK, DecisionCounts, Gateway
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
 from mas.keys import Keys
-from mas.redis import Redis, Subscriber, open_redis
+from mas.letters import Archivist
+from mas.redis import Endpoint, Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.registry import (
@@ -35,11 +36,12 @@ from mas.registry import (
     TombstoneFile,
     TombstoneKeeper,
 )
-from mas.settings import Settings, resolve_class
-from mas.settings.permissions import roles_in
+from mas.settings import GatewaySettings, LetterSettings, Settings, resolve_class
 from mas.settings.supervisors import DEFAULT
 from mas.steering import Bulletin, Listener, Runner, new_runner_name, node_of
 from mas.supervision import Child, Event, Supervisor
+from mas.system.bounds import archivist_of, sealer_of
+from mas.system.policy import Reloaded, SystemPolicy
 from mas.system.seat import Seat, Surroundings
 from mas.system.tree import AgentTree
 from mas.trust import Keyring
@@ -83,15 +85,16 @@ class System:
             "response_timeout": wait.response_timeout,
             "connect_timeout": wait.connect_timeout,
         }
-        self.redis = Redis(self.endpoint, scripts=SCRIPTS, **self._timeouts)
-        self.subscriber = Subscriber(self.endpoint, **self._timeouts)
+        self._place = Endpoint.parse(self.endpoint, allow_plaintext=wait.allow_plaintext)
+        self.redis = Redis(self._place, scripts=SCRIPTS, **self._timeouts)
+        self.subscriber = Subscriber(self._place, **self._timeouts)
         self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
         self._pulse, self._tombstones = Pulse(clock), Tombstones()
         self.name = new_runner_name()
         self.seats = self._seats() if "agents" in parts else []
         self._tree = self._agent_tree() if self.seats else None
-        self._policy = self._keeper() if "gateway" in parts else None
-        self._roles = roles_in(settings.permissions)
+        self._in_force = settings.gateway
+        self._policy = self._make_policy() if "gateway" in parts else None
         self._decisions = DecisionCounts()
         self._bulletin = Bulletin(self.redis, self.keys, self._keyring, self.name, self.look)
         places = {} if self._tree is None else self._tree.seats
@@ -125,17 +128,18 @@ class System:
             await self.ended.wait()
         self.root.shutdown(now=True)
 
-    async def reload(self, settings: Settings) -> bool:
-        """Put the permissions of newer settings in force; everything else waits for a restart.
+    async def reload(self, settings: Settings) -> Reloaded:
+        """Put the permissions and gateway settings of newer settings in force, on all gateways in one step.
 
-        :returns: whether that changed anything
+        What they do not grant any more is gone. Settings that a running system takes up only at its next
+        start are named in what is returned, and stay as they are.
+
         :raises MasError: if no gateway runs in this process
-        :raises RedisUnavailable: if Redis does not answer; the permissions stay as they were
+        :raises RedisUnavailable: if Redis does not answer; all stays as it was
         """
         if self._policy is None:
-            raise MasError("permissions are the gateway's business, and none runs in this process")
-        self._roles = roles_in(settings.permissions)
-        return await self._policy.publish(_rules(settings))
+            raise MasError("the policy is the gateway's business, and none runs in this process")
+        return await self._policy.reload(settings)
 
     @property
     def decisions(self) -> Mapping[Decision, int]:
@@ -172,7 +176,7 @@ class System:
         """
         if self._policy is None:
             raise MasError("permissions are the gateway's business, and none runs in this process")
-        return Authorization(self._policy, self._roles if self.settings.gateway.features.rbac else None)
+        return self._policy.authorization
 
     def agent(self, name: str) -> Agent[Any]:
         """Return a running agent of this process, by its id or, of several instances, `id-number`.
@@ -220,8 +224,9 @@ class System:
             children.append(Child(name, link.run, start_timeout=patience))
         serves = "service" in self.parts and self.settings.start_service
         if self._policy is not None or serves:
-            # First, hence last to stop: it seals what the others still record.
-            children.append(Child("audit", self._sealer().run))
+            # First, hence last to stop: it seals what the others still record. A process with gateways
+            # alone has more urgent things to do: one with the registry may be first.
+            children.append(Child("audit", self._sealer(first=serves).run))
         children += [
             Child("events", self.events.run),
             *self._operating(),
@@ -235,7 +240,8 @@ class System:
             children.append(Child("registry", monitor.run))
         if self._policy is not None:
             children += [
-                Child("policy", self._policy.run),
+                Child("policy", self._policy.keeper.run),
+                Child("letters", self._archivist().run),
                 Child("outsiders", self._outsiders().run),
                 Child("grants", self._grants().run),
                 Child("gateway", self._run_gateway),
@@ -283,33 +289,30 @@ class System:
             clock=self._clock,
         )
 
-    def _keeper(self) -> PolicyKeeper:
-        return PolicyKeeper(
-            self.redis,
-            self.keys,
-            self._keyring,
-            _rules(self.settings),
-            clock=self._clock,
-            published=lambda policy: self.events.post(
-                EventKind.POLICY_CHANGED, policy.version, detail=f"{len(policy.rules)} rules"
-            ),
-            alarm=self.events.alarm,
-        )
+    def _make_policy(self) -> SystemPolicy:
+        def follow(settings: GatewaySettings) -> None:
+            self._in_force = settings
 
-    def _sealer(self) -> Sealer:
-        audit = self.settings.gateway.audit
-        places = Places.of(audit, self.settings.data_dir, self.settings.base)
-        # A process with gateways alone has more urgent things to do: one with the registry takes it over.
-        return Sealer(
+        return SystemPolicy(
             self.redis,
             self.keys,
             self._keyring,
-            audit,
-            places,
+            self.settings,
             self.events,
             clock=self._clock,
-            suited="service" in self.parts and self.settings.start_service,
+            followed=follow,
         )
+
+    def _sealer(self, *, first: bool) -> Sealer:
+        return sealer_of(
+            self.redis, self.keys, self._keyring, self.settings, self.events, clock=self._clock, first=first
+        )
+
+    def _archivist(self) -> Archivist:
+        def bounds() -> LetterSettings:
+            return self._in_force.dead_letters
+
+        return archivist_of(self.redis, self.keys, self.settings, bounds, self.events, clock=self._clock)
 
     def _agent_tree(self) -> AgentTree:
         gateway = self.settings.gateway
@@ -332,6 +335,7 @@ class System:
             gateway.delivery,
             self._clock,
             self.keys.ingress,
+            largest=lambda: self._in_force.limits.max_envelope,
         )
         around = Surroundings(self.settings, self._roster, services, self.endpoint, self._log_setup)
         by_agent: dict[AgentId, list[Seat]] = {}
@@ -376,7 +380,7 @@ class System:
 
     async def _run_gateway(self, *, task_status: TaskStatus[None]) -> None:
         async with open_redis(
-            self.endpoint, name="mas:gateway", scripts=SCRIPTS, blocking=BLOCK, **self._timeouts
+            self._place, name="mas:gateway", scripts=SCRIPTS, blocking=BLOCK, **self._timeouts
         ) as reading:
             gateway = Gateway(
                 self.redis,
@@ -391,7 +395,3 @@ class System:
                 counts=self._decisions,
             )
             await gateway.run(task_status=task_status)
-
-
-def _rules(settings: Settings) -> list[Rule]:
-    return rules_of(settings.permissions, roles=settings.gateway.features.rbac)

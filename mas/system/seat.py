@@ -13,7 +13,7 @@ from mas.agent import Agent, Life, Services
 from mas.agent.process import Isolated, Spec
 from mas.directory import AgentRecord
 from mas.errors import ConfigurationError, EnrolmentRefused, MasError
-from mas.ids import InstanceId
+from mas.ids import InstanceId, capability
 from mas.registry import Roster
 from mas.settings import AgentSettings, Settings, SupervisorSettings
 from mas.supervision import Budget, Child, Declined, Restart
@@ -83,7 +83,7 @@ class Seat:
         """
         agent = self.make()
         with self._telling("the agent does not say what it is"):
-            capabilities = tuple(dict.fromkeys(map(str, agent.capabilities)))
+            capabilities = tuple(dict.fromkeys(map(capability, agent.capabilities)))
             return AgentRecord(self.spec.agent_id, capabilities, dict(agent.get_metadata()))
 
     def child(self, around: Surroundings, under: SupervisorSettings | None) -> Child:
@@ -137,10 +137,12 @@ class Seat:
             init_kwargs=self.spec.init_kwargs,
             concurrency=self.spec.concurrency,
             redis_url=around.endpoint,
+            allow_plaintext=around.settings.gateway.redis.allow_plaintext,
             response_timeout=settings.gateway.redis.response_timeout,
             connect_timeout=settings.gateway.redis.connect_timeout,
             namespace=settings.namespace,
             delivery=settings.gateway.delivery,
+            max_envelope=around.services.largest(),
             base=str(settings.base),
             path=tuple(sys.path),
             backend=anyio.get_cancelled_exc_class().__module__.partition(".")[0],

@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from mas.environ import for_others
 from mas.errors import RedisUnavailable
 from mas.redis import guard
 from mas.redis.binary import find_server
@@ -88,6 +89,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
+                env=for_others(),
                 start_new_session=True,
             )
         self.pid = self._await_answer(self.process)

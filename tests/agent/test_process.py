@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,12 @@ import anyio
 import pytest
 
 from mas import Agent, ConfigurationError, MasError, ProcessFailed, RequestTimeout
+from mas.agent.process import Isolated, ending
 from mas.supervision import Event, State
-from mas.supervision.events import Failed, Started
+from mas.supervision.events import Failed, Finished, Started
 from tests.agent.crew import Asking, Broken, Fragile, Worker
 from tests.redis.waiting import lives, until
-from tests.world import SECRET, asking, running
+from tests.world import KEYRING, SECRET, asking, running
 
 
 class Boss(Agent[dict[str, Any]]):
@@ -37,6 +40,11 @@ def lines(journal: Path) -> list[str]:
 
 def pid(system, path="agents/worker"):
     return next(node.pid for node in system.look().tree.walk() if node.path == path)
+
+
+def replaced(system, victim):
+    """Say whether another process has taken the place of this one."""
+    return pid(system) not in {0, victim}
 
 
 async def test_it_answers_from_another_process_that_is_gone_afterwards(redis_url, journal):
@@ -73,6 +81,63 @@ async def test_it_is_given_its_own_credential_and_nothing_of_the_deployment(redi
     assert redis_url not in seen["argv"]
     assert seen["stdin"] == os.devnull
     assert not {"mas.gateway", "mas.registry", "mas.system"} & set(seen["modules"])
+
+
+async def test_it_inherits_no_descriptor_but_its_own_pipes(redis_url, journal, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    with secret.open() as ours:
+        os.set_inheritable(ours.fileno(), True)  # as one that an application forgot
+        async with running(redis_url, worker=alone(journal), boss=Boss) as system:
+            seen = (await system.agent("boss").request("worker", "look", timeout=10)).data["open"]
+    pipes = [place for place in seen if place.startswith("pipe:")]
+    assert len(pipes) == 3  # orders, reports, lifeline
+    assert {place.partition(":")[0] for place in seen} <= {"pipe", "socket", "anon_inode"}
+
+
+def memory(process):
+    """Return what a process can write to, which is where whatever it was given ends up."""
+    areas = []
+    with Path(f"/proc/{process}/mem").open("rb", buffering=0) as file:
+        for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+            place, rights, *_ = line.split()
+            if rights.startswith("rw"):
+                begin, end = (int(number, 16) for number in place.split("-"))
+                with suppress(OSError):
+                    file.seek(begin)
+                    areas.append(file.read(end - begin))
+    return b"".join(areas)
+
+
+async def test_nowhere_in_its_memory_is_the_secret_or_a_key_that_only_its_holders_derive(
+    redis_url, journal, monkeypatch
+):
+    monkeypatch.setenv("MAS_SECRET", SECRET)
+    async with running(redis_url, worker=alone(journal), boss=Boss) as system:
+        await system.agent("boss").request("worker", "echo", timeout=10)
+        held = memory(pid(system))
+        (seat,) = [seat for seat in system.seats if seat.name == "worker"]
+        assert isinstance(seat.life, Isolated)
+        assert seat.life._credential.token in held
+    assert SECRET.encode() not in held
+    for purpose in ("permit", "record", "audit", "digest", "payload"):
+        assert getattr(KEYRING, purpose) not in held, purpose
+
+
+async def test_a_kill_for_want_of_memory_is_named_as_one(redis_url, journal, tmp_path, monkeypatch):
+    """Only the kernel's count is ours here: no test should exhaust the machine's memory."""
+    kernel = tmp_path / "vmstat"
+    kernel.write_text("oom_kill 3\n")
+    monkeypatch.setattr(ending, "_KILLS", kernel)
+    async with running(redis_url, worker=alone(journal)) as system:
+        for count, blamed in ((4, True), (4, False)):
+            victim = pid(system)
+            kernel.write_text(f"oom_kill {count}\n")
+            os.kill(victim, signal.SIGKILL)
+            await until(partial(replaced, system, victim), within=30)
+            (node,) = [node for node in system.look().tree.walk() if node.path == "agents/worker"]
+            assert f"process {victim}) was killed by SIGKILL" in node.last_error
+            assert ("the system ran out of memory" in node.last_error) == blamed
 
 
 async def test_killed_in_a_handler_it_is_restarted_and_the_message_is_handled(redis_url, journal):
@@ -114,6 +179,17 @@ async def test_the_signal_that_ended_it_is_named(redis_url, journal, number):
         assert f"was killed by {number.name}" in str(error)
         (node,) = [node for node in system.look().tree.walk() if node.path == "agents/worker"]
         assert number.name in node.last_error
+
+
+async def test_one_that_ends_by_itself_is_restarted_and_that_is_counted(redis_url, journal):
+    events: list[Event] = []
+    async with running(redis_url, worker=alone(journal), boss=Boss, on_event=events.append) as system:
+        first = pid(system)
+        await system.agent("boss").send("worker", "leave")
+        await until(lambda: system.counts.restarts["agents/worker"])
+        assert pid(system) not in {0, first}
+        assert system.counts.failures["agents/worker"] == 0
+    assert "agents/worker" in [event.path for event in events if isinstance(event, Finished)]
 
 
 async def test_what_its_agent_raised_is_told_with_the_traceback(redis_url, journal):

@@ -100,10 +100,13 @@ class Running:
 
 
 @contextmanager
-def started(*arguments, cwd, **env):
-    """Start it; whatever becomes of the test, the process ends with the block."""
+def started(*arguments, cwd, program=None, **env):
+    """Start it; whatever becomes of the test, the process ends with the block.
+
+    :param program: start this instead, in the same way
+    """
     process = subprocess.Popen(
-        command(*arguments),
+        program or command(*arguments),
         cwd=cwd,
         env=environ(**env),
         stdin=subprocess.DEVNULL,

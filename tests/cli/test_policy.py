@@ -111,13 +111,13 @@ async def test_a_reload_binds_running_gateways_and_is_audited(place, redis_url, 
             == 77
         )
         reloaded = mas("policy", "reload", "--json", cwd=place, MAS_SECRET=SECRET)
-        assert json.loads(reloaded.stdout) == {"changed": True, "rules": 3}
+        assert json.loads(reloaded.stdout) == {"changed": True, "rules": 3, "settings": [], "waiting": []}
         assert (
             mas("policy", "explain", "a", "b", "order.x", "--live", cwd=place, MAS_SECRET=SECRET).returncode
             == 0
         )
         again = mas("policy", "reload", "--json", cwd=place, MAS_SECRET=SECRET)
-        assert json.loads(again.stdout) == {"changed": False, "rules": 3}
+        assert json.loads(again.stdout) == {"changed": False, "rules": 3, "settings": [], "waiting": []}
         good = (place / "agents.yaml").read_text()
         write(place, agents=deployment(redis_url, {"type": "assign", "agent": "a", "role": "none"}))
         refused = mas("policy", "reload", cwd=place, MAS_SECRET=SECRET)
@@ -132,6 +132,24 @@ async def test_a_reload_binds_running_gateways_and_is_audited(place, redis_url, 
         told = [json.loads(entry["record"]) for entry in entries(client, KEYS.audit_security)]
         (change,) = [event for event in told if event["event"] == "POLICY_CHANGED" and event.get("actor")]
         assert change["detail"] == "3 rules"
+
+
+async def test_a_reload_puts_gateway_settings_in_force_and_names_what_waits(place, redis_url, anyio_backend):
+    config = {**json.loads(deployment(redis_url, *GRANTED)), "agents": []}
+    async with open_system(config, environ=ENVIRON) as system:
+        write(place, gateway="{limits: {max_hops: 3}, delivery: {lease: 9}}")
+        reloaded = mas("policy", "reload", cwd=place, MAS_SECRET=SECRET)
+        assert reloaded.stdout.splitlines() == [
+            "3 rules in force",
+            "changed: delivery.lease (waits for a restart)",
+            "changed: limits.max_hops",
+        ]
+        before = system.redis.call("GET", KEYS.policy)
+        write(place, gateway="limits: {max_hops: 0}")
+        refused = mas("policy", "reload", cwd=place, MAS_SECRET=SECRET)
+        assert refused.returncode == 78
+        assert "gateway.yaml:1: limits.max_hops" in refused.stderr
+        assert await before == await system.redis.call("GET", KEYS.policy)
 
 
 def test_without_the_secret_nothing_live_is_told(place):

@@ -4,10 +4,9 @@ import json
 import signal
 
 import anyio
-import pytest
 import redis
 
-from mas.cli.ps import duration, shown_runners
+from mas.cli.ps import shown_runners
 from mas.keys import Keys
 from tests.cli.process import mas, started, write
 from tests.redis.waiting import lives, until
@@ -40,7 +39,7 @@ agents:
   - {agent_id: quiet, class_path: "people:Worker", process: true}
 supervisors:
   - {name: front, strategy: rest_for_one, children: [a, b, back]}
-  - {name: back, children: [c]}
+  - {name: back, strategy: one_for_all, children: [c]}
 """
 BOSS = """
   - {agent_id: boss, class_path: "people:Boss"}
@@ -79,13 +78,13 @@ def test_the_declared_tree_is_shown_as_a_tree(tmp_path):
         lines = shown.stdout.splitlines()
         assert f"pid {run.process.pid}  agents, gateway, service" in lines[0]
         drawn = [line[: lines[1].index("STATE")].rstrip() for line in lines]
-        tree = drawn[drawn.index("└── agents") :]
+        tree = drawn[drawn.index("└── agents (one_for_one)") :]
         assert tree == [
-            "└── agents",
-            "    ├── front",
+            "└── agents (one_for_one)",
+            "    ├── front (rest_for_one)",
             "    │   ├── a",
             "    │   ├── b",
-            "    │   └── back",
+            "    │   └── back (one_for_all)",
             "    │       ├── c-1",
             "    │       └── c-2",
             "    ├── alone",
@@ -108,7 +107,7 @@ def test_a_restart_under_rest_for_one_restarts_it_and_those_after_it_in_order(tm
         done = mas("agents", "restart", "b", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("agents/front/b on ")
-        assert done.stdout.endswith(": running\n")
+        assert done.stdout.endswith(": running; restarted with it: back\n")
         run.out.expect("c up", times=4)
         assert [line.split()[0] for line in run.out.lines[6:]] == ["b", "c", "c"]
         assert counts(tmp_path) == {"agents/front/b": 1, "agents/front/back": 1}
@@ -117,6 +116,24 @@ def test_a_restart_under_rest_for_one_restarts_it_and_those_after_it_in_order(tm
         assert event["subject"] == "agents/front/b"
         assert event["detail"] == "restart: done"
         assert "@" in event["actor"]
+        assert run.stop() == 0
+
+
+def test_instances_that_depend_on_each_other_are_restarted_once_when_their_agent_is(tmp_path):
+    with started("run", cwd=write(tmp_path, code=CODE, agents=AGENTS)) as run:
+        run.ready()
+        done = mas("agents", "restart", "c", cwd=tmp_path)
+        (line,) = done.stdout.splitlines()
+        assert line.startswith("agents/front/back/c-1 on ")
+        assert line.endswith(": running; restarted with it: c-2")
+        assert counts(tmp_path) == {"agents/front/back/c-1": 1, "agents/front/back/c-2": 1}
+        mas("agents", "stop", "c-2", cwd=tmp_path)
+        done = mas("agents", "restart", "c", cwd=tmp_path)
+        assert [line.split()[0] for line in done.stdout.splitlines()] == [
+            "agents/front/back/c-1",
+            "agents/front/back/c-2",
+        ]
+        assert nodes(tmp_path)["agents/front/back/c-2"].state == "running"
         assert run.stop() == 0
 
 
@@ -200,11 +217,3 @@ async def test_a_supervisor_that_is_killed_leaves_no_agent_process_behind(tmp_pa
         run.signal(signal.SIGKILL)
         run.ended()
         await until(lambda: not any(map(lives, pids)))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0s"), (59, "59s"), (61, "1m 1s"), (7261, "2h 1m"), (90_000, "1d 1h")],
-)
-def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
-    assert duration(seconds) == text

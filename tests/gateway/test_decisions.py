@@ -220,6 +220,35 @@ async def test_too_large(scene):
         s.hand.send("b", data="x" * 3000, confirm=True)
         await decided(s.client)
         await s.check(Decision.TOO_LARGE, letter=True, stage="shape")
+        (notice,) = s.hand.mail()
+        assert b"TOO_LARGE" in bytes(decode(notice[b"envelope"]).data)
+        assert s.delivered == 0
+        # Through an agent it does not even come so far.
+        refused = await s.refused("x" * 3000)
+        assert refused.decision is Decision.TOO_LARGE
+        assert "limits.max_envelope is 2,048" in refused.reason
+        assert s.client.xinfo_stream(KEYS.ingress)["entries-added"] == 1
+
+
+@pytest.mark.parametrize("wrong", ["proof", "name", "size", "token", "shape"])
+async def test_too_large_and_nobody_knows_whose_it_is(scene, wrong):
+    async with scene(gateway={"limits": {"max_envelope": 2048}}) as s:
+        fields = s.hand.fields(
+            s.hand.envelope("b", data="x" * (9000 if wrong == "size" else 3000), confirm=True)
+        )
+        if wrong == "proof":
+            fields[b"signature"] = b"0" * 64
+        elif wrong == "name":
+            fields = s.hand.fields(fields[b"envelope"].replace(b'"sender_id":"hand"', b'"sender_id":"a"'))
+        elif wrong == "shape":
+            fields = s.hand.fields(b'{"data":"' + b"x" * 3000)
+        elif wrong == "token":
+            s.client.delete(KEYS.token_hash(s.hand.agent, s.hand.instance))
+        s.hand.submit(fields)
+        await decided(s.client)
+        # Whether a token still stands is found by the commit, and is what the trail is then to say.
+        decision = Decision.AUTH_FAILED if wrong == "token" else Decision.TOO_LARGE
+        await s.check(decision, letter=True, stage="commit" if wrong == "token" else "shape")
         assert (s.delivered, s.hand.mail()) == (0, [])
 
 

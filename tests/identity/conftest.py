@@ -61,7 +61,7 @@ class Pen:
             target,
             kind,
             msgspec.Raw(msgspec.json.encode(data)),
-            Meta(claims.get("sender_instance", credential.instance_id)),
+            Meta(claims.get("sender_instance", credential.instance_id), **claims.get("meta", {})),
             at,
             claims.get("message_id", f"{self.sequence:032x}"),
         )

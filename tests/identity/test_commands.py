@@ -34,6 +34,7 @@ def typed(server, tmp_path):
             "service_redis_url": url or server.url,
             "data_dir": str(tmp_path / "data"),
             "permissions": [{"type": "allow_network", "agents": ["out", "in"]}],
+            "agents": [{"agent_id": "in", "class_path": "tests.identity.conftest:Echo"}],
         }
         (tmp_path / "agents.yaml").write_text(yaml.safe_dump(config))
         return subprocess.run(
@@ -69,7 +70,7 @@ async def test_from_enroll_to_revoke_and_back(running, typed, server, tmp_path):
             assert instance["alive"]
             assert 29 < instance["token_seconds"] / 86_400 <= 30
         done = await in_thread(typed, "revoke", "out", "--reason", "it left")
-        assert (done.returncode, done.stdout) == (0, "out revoked: 1 tokens are gone\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, "out revoked: its token is gone\n"), done.stderr
         refused = await in_thread(typed, "enroll", "out:one")
         assert refused.returncode == REFUSED
         assert "out was revoked: it left" in refused.stderr
@@ -121,6 +122,42 @@ def test_a_revoke_typed_before_a_flush_is_remembered_by_the_machine_it_was_typed
     assert "out was revoked" in refused.stderr
 
 
+def test_what_a_revoke_and_a_lift_say_is_what_they_found(typed):
+    assert typed("enroll", "out:one", "-o", "one.json").returncode == 0
+    assert typed("revoke", "out:two").stdout == "out:two revoked: it had no token\n"
+    assert typed("lift", "out:one").stdout == "out:one was not revoked; it may enrol\n"
+    assert typed("revoke", "out:one", "--reason", "lost").stdout == "out:one revoked: its token is gone\n"
+    assert typed("lift", "out:two").stdout == "out:two may enrol again\n"
+    for agent in json.loads(typed("list", "--json").stdout):
+        assert agent["agent_id"] == "out"
+        told = {each["instance_id"]: each["revoked"] for each in agent["instances"]}
+        assert told == {"one": "lost"}
+
+
+def test_a_revoked_instance_is_listed_after_it_is_off_the_books(typed, server):
+    assert typed("revoke", "out:one", "--reason", "lost").returncode == 0
+    (row,) = [line for line in typed("list").stdout.splitlines() if line.startswith("out")]
+    assert "one" in row
+    assert "revoked: lost" in row
+
+
+def test_nothing_is_enrolled_for_a_file_that_cannot_be_written(typed, server):
+    for words in (("enroll", "out:one"), ("grant", "out")):
+        done = typed(*words, "-o", "nowhere/out.json")
+        assert done.returncode == MISCONFIGURED
+        assert "nowhere/out.json: cannot be written: No such file or directory" in done.stderr
+    with server.client() as client:
+        assert client.keys("agent:*") + client.keys("mas.grant*") == []
+        assert [user for user in client.acl_users() if user != "default"] == []
+
+
+@pytest.mark.parametrize("word", ["enroll", "grant"])
+def test_an_agent_that_the_configuration_lists_does_not_run_elsewhere(typed, word):
+    refused = typed(word, "in")
+    assert refused.returncode == REFUSED
+    assert "in may not enrol: agents.yaml lists it" in refused.stderr
+
+
 def test_a_random_instance_names_its_own_file(typed, tmp_path):
     done = typed("enroll", "out")
     (file,) = tmp_path.glob("out.*.credentials.json")
@@ -135,6 +172,14 @@ def test_the_redis_url_of_the_agent_may_differ_and_never_carries_another_user(ty
     assert "CANARY" not in held
     assert "admin" not in held
     assert "@redis.example.test:6390/0?ssl_ca_certs=ca.pem" in held
+
+
+def test_how_the_agent_reaches_redis_may_stand_in_the_environment(typed, tmp_path):
+    url = "rediss://redis.example.test:6390/0"
+    for words in (("enroll", "out:one"), ("grant", "out")):
+        done = typed(*words, "-o", "o.json", MAS_OUTSIDE_REDIS_URL=url)
+        assert done.returncode == 0, done.stderr
+        assert "@redis.example.test:6390/0" in (tmp_path / "o.json").read_text()
 
 
 def test_plaintext_to_another_machine_is_refused(typed, tmp_path):

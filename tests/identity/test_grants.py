@@ -42,7 +42,7 @@ def system(server, running):
     return lambda: running(at=server.url, permissions=TALK, **{"in": Echo})
 
 
-def issued(operator, server, *, life=60.0):
+def issued(operator, server, *, life=60.0, instance=None):
     return issue_grant(
         operator,
         KEYS,
@@ -52,6 +52,7 @@ def issued(operator, server, *, life=60.0):
         now=time.time(),
         life=life,
         token_life=600,
+        instance=instance,
     )
 
 
@@ -124,6 +125,39 @@ async def test_a_grant_does_not_outlast_a_revoke(system, operator, server):
         await revoke(operator, KEYS, KEYRING, OUT, None, reason="changed our mind")
         with pytest.raises(EnrolmentRefused, match="changed our mind"):
             await redeem(grant, ONE)
+
+
+async def test_a_grant_takes_no_instance_over_unless_it_was_issued_for_just_that_one(
+    system, operator, server
+):
+    async with system():
+        first = await redeem(await issued(operator, server), ONE)
+        with pytest.raises(
+            EnrolmentRefused, match="out:one is enrolled already; a grant for out:one renews it"
+        ):
+            await redeem(await issued(operator, server), ONE)
+        with pytest.raises(EnrolmentRefused, match="the grant is for out:one"):
+            await redeem(await issued(operator, server, instance=ONE), InstanceId("two"))
+        async with mas.connect(first, Echo) as out:
+            assert (await out.request("in", "ask", 1, timeout=10)).data == 1
+        grant = await issued(operator, server, instance=ONE)
+        assert grant.instance_id == ONE
+        renewed = await redeem(grant, ONE)
+        assert renewed.credential.token != first.credential.token
+        async with mas.connect(renewed, Echo) as out:
+            assert (await out.request("in", "ask", 2, timeout=10)).data == 2
+
+
+async def test_asking_again_for_another_instance_does_not_get_the_first_ones_credentials(
+    system, operator, server
+):
+    async with system():
+        grant = await issued(operator, server)
+        told = await redeem(grant, ONE)
+        # The answer waits a minute, for a holder who was cut off before it came.
+        assert (await redeem(grant, ONE)).credential.token == told.credential.token
+        with pytest.raises(EnrolmentRefused, match="redeemed already, for one"):
+            await redeem(grant, InstanceId("two"))
 
 
 async def test_what_a_grant_opens_in_redis_is_its_own_question_and_answer(operator, server):

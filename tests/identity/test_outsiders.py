@@ -17,7 +17,7 @@ from mas.ids import AgentId, InstanceId
 from mas.outside import connect
 from mas.redis import RedisRefused, open_redis
 from mas.registry import SCRIPTS, Credentials, Lives, enrol_outsider, revoke, shut_out
-from mas.settings import DeliverySettings, RedisUrl
+from mas.settings import DeliverySettings, LimitSettings, RedisUrl
 from mas.testing.server import redis_server
 from tests.identity.conftest import Echo, Pen
 from tests.identity.waiting import until
@@ -202,98 +202,6 @@ async def test_an_outsider_and_a_runner_do_not_take_each_others_id(system, opera
             assert other.root.tree().children[-1].children[1].state == "stopped"
 
 
-DENIED = [
-    ("GET", KEYS.policy),
-    ("SET", KEYS.policy, "x"),
-    ("HGETALL", KEYS.agent(OUT)),
-    ("HSET", KEYS.agent(OUT), "status", "active"),
-    ("GET", KEYS.token_hash(OUT, ONE)),
-    ("SET", KEYS.token_hash(OUT, ONE), "x"),
-    ("PEXPIRE", KEYS.token_hash(OUT, ONE), "1000"),
-    ("HDEL", KEYS.tombstones, "out"),
-    ("XADD", KEYS.ingress, "*", "a", "b"),
-    ("XADD", KEYS.ingress_of(AgentId("in")), "*", "a", "b"),
-    ("XADD", KEYS.stream(OUT), "*", "a", "b"),
-    ("XADD", KEYS.stream(AgentId("in")), "*", "a", "b"),
-    ("XADD", KEYS.audit_messages, "*", "a", "b"),
-    ("XRANGE", KEYS.ingress_of(OUT), "-", "+"),
-    ("XDEL", KEYS.ingress_of(OUT), "1-1"),
-    ("XACK", KEYS.ingress_of(OUT), "gateway", "1-1"),
-    ("XGROUP", "DESTROY", KEYS.stream(OUT), "agents"),
-    ("XGROUP", "CREATE", KEYS.stream(OUT), "more", "0"),
-    ("XREADGROUP", "GROUP", "agents", "one", "STREAMS", KEYS.stream(AgentId("in")), ">"),
-    ("XREADGROUP", "GROUP", "gateway", "one", "STREAMS", KEYS.ingress, ">"),
-    ("XRANGE", KEYS.stream(AgentId("in")), "-", "+"),
-    ("XRANGE", KEYS.audit_messages, "-", "+"),
-    ("XTRIM", KEYS.stream(OUT), "MAXLEN", "0"),
-    ("DEL", KEYS.stream(OUT)),
-    ("DEL", KEYS.ingress_of(OUT)),
-    ("GET", KEYS.heartbeat(OUT, ONE)),
-    ("SET", KEYS.heartbeat(OUT, InstanceId("two")), "1"),
-    ("SET", KEYS.heartbeat(AgentId("in"), ONE), "1"),
-    ("XRANGE", KEYS.instance_stream(OUT, InstanceId("two")), "-", "+"),
-    ("HGETALL", KEYS.state(AgentId("in"))),
-    ("SUBSCRIBE", KEYS.ring(AgentId("in"))),
-    ("SUBSCRIBE", KEYS.system),
-    ("PSUBSCRIBE", "*"),
-    ("PUBLISH", KEYS.system, "x"),
-    ("PUBLISH", KEYS.ring(OUT), "x"),
-    ("EVAL", "return 1", "0"),
-    ("EVALSHA", "0" * 40, "0"),
-    ("SCRIPT", "LOAD", "return 1"),
-    ("SCRIPT", "FLUSH"),
-    ("FUNCTION", "LIST"),
-    ("KEYS", "*"),
-    ("SCAN", "0"),
-    ("FLUSHALL",),
-    ("FLUSHDB",),
-    ("CONFIG", "GET", "*"),
-    ("ACL", "LIST"),
-    ("ACL", "SETUSER", "x"),
-    ("CLIENT", "LIST"),
-    ("CLIENT", "KILL", "TYPE", "normal"),
-    ("INFO",),
-    ("MONITOR",),
-    ("SHUTDOWN",),
-    ("SAVE",),
-    ("MULTI",),
-    ("WATCH", KEYS.policy),
-    ("COPY", KEYS.policy, KEYS.state(OUT)),
-    ("RENAME", KEYS.policy, KEYS.state(OUT)),
-    ("SWAPDB", "0", "1"),
-    ("SELECT", "1"),
-    ("RESTORE", KEYS.state(OUT), "0", "x"),
-    ("REPLICAOF", "NO", "ONE"),
-    ("MODULE", "LIST"),
-]
-
-
-async def test_redis_denies_every_command_outside_its_rights(operator, server):
-    credentials = await enrolled(operator, server)
-    with blocking.Redis.from_url(credentials.redis_url.reveal(), protocol=2) as thief:
-        assert thief.execute_command("PING")
-        for command in (*DENIED, *thief_commands(server)):
-            # EXEC wraps the refusal in one of its own.
-            with pytest.raises(ResponseError, match="no permissions"):
-                pytest.fail(f"{command} was allowed: {thief.execute_command(*command)}")
-
-
-def thief_commands(server):
-    """Every command of this server that the rights do not name, with enough arguments to be looked at."""
-    permitted = {
-        *("ping", "time", "subscribe", "unsubscribe", "xadd", "xreadgroup", "xack", "xdel", "xclaim"),
-        *("xautoclaim", "xpending", "xrange", "hgetall", "hset", "hincrby", "del", "set"),
-        # Every user may: they only say who one is, or that one goes.
-        *("auth", "hello", "quit", "reset"),
-        # The server's own settings refuse it to everybody.
-        "debug",
-    }
-    with server.client() as client:
-        for name, told in client.execute_command("COMMAND").items():
-            if name not in permitted and not told.get("subcommands"):
-                yield name, *["1"] * (abs(told["arity"]) - 1)
-
-
 async def test_cutting_its_own_ingress_stream_or_ending_its_ids_hurts_only_itself(
     system, operator, server, tmp_path
 ):
@@ -391,3 +299,16 @@ async def test_an_entry_dated_ahead_of_redis_clock_is_not_believed(system, opera
             (record,) = audit(client)
         assert (record["decision"], record["stage"]) == ("EXPIRED", "lifetime")
         assert "ahead of Redis' clock" in record["reason"]
+
+
+async def test_what_is_too_large_is_refused_where_it_is_sent_and_else_by_the_gateway_which_says_so(
+    system, operator, server
+):
+    async with system(gateway={"limits": {"max_envelope": 2048}}):
+        for limits in (LimitSettings(max_envelope=2048), None):
+            async with mas.connect(await enrolled(operator, server), Echo, limits=limits) as out:
+                with pytest.raises(MessageRefused, match="TOO_LARGE"):
+                    await out.request("in", "ask", "x" * 3000, timeout=10)
+        # Only the one that did not know the limit was submitted.
+        info = await operator.call("XINFO", "STREAM", KEYS.ingress_of(OUT))
+        assert dict(zip(info[::2], info[1::2], strict=True))[b"entries-added"] == 1

@@ -1,9 +1,11 @@
 """Each submission is decided once: however often, wherever and however late it is repeated."""
 
 import random
+import signal
 import time
 from contextlib import AsyncExitStack
 
+import anyio
 import msgspec
 
 from mas.bus import Entry
@@ -13,12 +15,14 @@ from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import ALLOWED
 from mas.ids import AgentId, InstanceId
-from mas.keys import GATEWAY_GROUP
+from mas.keys import GATEWAY_GROUP, REPLAY_BLOCK
 from mas.registry import Lives, enrol
 from mas.settings import GatewaySettings
+from mas.trust import Permit
+from tests.faults.runner import process
 from tests.identity.conftest import Pen
 from tests.identity.waiting import until
-from tests.world import KEYRING, KEYS, asking, audit
+from tests.world import KEYRING, KEYS, asking, audit, deployment
 
 A, B, ONE = AgentId("a"), AgentId("b"), InstanceId("one")
 MAY = [{"type": "allow", "from": "a", "to": "b"}]
@@ -96,6 +100,60 @@ async def test_a_batch_that_a_stopped_gateway_held_is_no_replay_however_far_its_
         assert {record["decision"] for record in audit(client)} == {"ALLOWED"}
 
 
+async def test_a_batch_held_by_a_stopped_gateway_is_delivered_by_another_and_its_late_commit_changes_nothing(
+    redis_url, redis, tmp_path, anyio_backend
+):
+    pen = Pen(await joined(redis))
+    await joined(redis, B)
+    count = 20_000
+    entries = [pen.fields("b", data=n, at=time.time()) for n in range(count)]
+    config = deployment(redis_url, permissions=MAY) | {"data_dir": str(tmp_path / "data")}
+    with asking(redis_url) as client:
+        async with process(config, "gateway", anyio_backend) as stopped:
+            (name,) = (each.decode() for each in client.smembers(KEYS.gateways))
+            async with process(config, "gateway", anyio_backend):
+                put(client, entries[:4_000])
+                held = await stopped_with_a_batch(stopped, client, name)
+                # More than its sender says in a lease at 5,000 a second, all of it decided in the meantime.
+                put(client, entries[4_000:-500])
+                await until(lambda: client.xlen(KEYS.stream(B)) >= count - 500, within=90)
+                assert not client.exists(KEYS.gateway_lease(name))
+                written = {record["message_id"]: record for record in audit(client)}
+                assert {written[each]["gateway"] for each in held} == {other(client, name)}
+                stopped.signal(signal.SIGCONT)
+                # It commits what it held, finds that its name is lost, and begins again under a free one.
+                await until(lambda: client.exists(KEYS.gateway_lease(name)))
+                put(client, entries[-500:])
+                await until(lambda: client.xlen(KEYS.stream(B)) >= count, within=60)
+        ids = delivered(client)
+        assert (len(ids), len(set(ids))) == (count, count)
+        assert len(audit(client)) == count
+        assert {record["decision"] for record in audit(client)} == {"ALLOWED"}
+
+
+async def stopped_with_a_batch(gateway, client, name):
+    """Stop a gateway once it holds messages that it has not committed; return their ids."""
+    while True:
+        gateway.signal(signal.SIGSTOP)
+        # A commit that was on its way when it stopped arrives yet.
+        await anyio.sleep(0.1)
+        pending = client.xpending_range(KEYS.ingress, GATEWAY_GROUP, "-", "+", 100, consumername=name)
+        if pending:
+            held = [
+                client.xrange(KEYS.ingress, each["message_id"], each["message_id"])[0] for each in pending
+            ]
+            return [msgspec.json.decode(fields[b"envelope"])["message_id"] for _, fields in held]
+        gateway.signal(signal.SIGCONT)
+        await anyio.sleep(0.001)
+
+
+def other(client, name):
+    """Return the name of the one gateway that is alive beside another."""
+    leases = {key.decode() for key in client.scan_iter(KEYS.gateway_lease("*"))}
+    (lease,) = leases - {KEYS.gateway_lease(name)}
+    return lease.removeprefix(KEYS.gateway_lease(""))
+
+
 async def test_a_replay_to_another_stream_or_under_another_instance_is_refused(redis_url, redis, running):
     one = Pen(await joined(redis))
     await joined(redis, instance=InstanceId("two"))
@@ -114,6 +172,24 @@ async def test_a_replay_to_another_stream_or_under_another_instance_is_refused(r
         ]
 
 
+async def test_a_replay_is_known_at_the_edges_of_its_marks_and_after_a_restart(redis_url, redis, running):
+    credential = await joined(redis)
+    await joined(redis, B)
+    blocks = [block * REPLAY_BLOCK for block in (1, 2, 2**20)]
+    edges = [1, *(at for edge in blocks for at in range(edge - 2, edge + 2)), 2**53 - 1]
+    entries = [Pen(credential, sequence=n).fields("b", data=n, at=time.time()) for n in edges]
+    with asking(redis_url) as client:
+        for rounds in (1, 2):
+            # Another gateway each time, which has seen none of it.
+            async with running(parts=GATEWAY, permissions=MAY, gateway=EVERY_ONE):
+                put(client, random.Random(rounds).sample(entries, len(entries)))
+                due = rounds * len(entries)
+                await until(lambda due=due: client.xlen(KEYS.audit_messages) >= due)
+        decisions = [record["decision"] for record in audit(client)]
+        assert decisions == ["ALLOWED"] * len(entries) + ["REPLAYED"] * len(entries)
+        assert len(set(delivered(client))) == len(delivered(client)) == len(entries) == 14
+
+
 async def test_no_byte_of_a_submission_can_be_flipped(redis):
     dice = random.Random(200)
     pen = Pen(await joined(redis))
@@ -127,7 +203,8 @@ async def test_no_byte_of_a_submission_can_be_flipped(redis):
     mirror.policy = everything()
     tried = 0
     for n in range(200):
-        fields = pen.fields("b", f"kind.{n}", {"n": n, "text": "x" * dice.randrange(40)}, at=now)
+        meta = reply_route(n, now) if n % 2 else {"expires_at": now + 60 + n}
+        fields = pen.fields("b", f"kind.{n}", {"n": n, "text": "x" * dice.randrange(40)}, at=now, meta=meta)
         as_bytes = {
             name.encode(): value if isinstance(value, bytes) else str(value).encode()
             for name, value in fields.items()
@@ -139,8 +216,16 @@ async def test_no_byte_of_a_submission_can_be_flipped(redis):
                 flipped[at] ^= 1 << dice.randrange(8)
                 tried += 1
                 assert verdict(as_bytes | {name: bytes(flipped)}, snapshot, now) is not ALLOWED
-    assert tried > 60_000
+    assert tried > 80_000
     assert not alarms
+
+
+def reply_route(n, now):
+    """Return what makes a message the answer to a request that b sent."""
+    asked = f"{n:032x}"
+    permit = Permit(ONE, n, int(now) + 60)
+    minted = permit.mint(KEYRING.permit, requester="b", responder="a", correlation=asked)
+    return {"is_reply": True, "correlation_id": asked, "permit": minted}
 
 
 def everything():

@@ -13,7 +13,7 @@ from mas.registry import Lives, Roster, enrol
 from mas.system import System
 from tests.identity.conftest import Echo, Pen
 from tests.identity.waiting import until
-from tests.world import KEYRING, KEYS, asking, audit
+from tests.world import KEYRING, KEYS, asking, audit, entries
 
 A, B, ONE = AgentId("a"), AgentId("b"), InstanceId("one")
 
@@ -118,3 +118,7 @@ async def test_a_token_whose_hash_expired_in_redis_is_of_no_use(redis_url, redis
         # Its runner notices, and enrols it again: it was not revoked.
         await until(lambda: redis.call("EXISTS", KEYS.token_hash(A, instance)))
         assert (await a.request("b", "ask", 1, timeout=10)).data == 1
+        with asking(redis_url) as client:
+            await until(
+                lambda: "gone from redis before its time" in str(entries(client, KEYS.audit_security))
+            )

@@ -94,6 +94,22 @@ async def test_an_enrolment_that_nobody_made_proves_nothing(redis_url, running, 
         assert not client.xlen(KEYS.stream(B))
 
 
+@pytest.mark.parametrize("algorithm", ["none", "hmac-sha1", ""])
+async def test_an_enrolment_under_another_algorithm_is_none_even_with_its_mac(
+    redis_url, running, redis, algorithm
+):
+    held = await joined(redis)
+    place, field = KEYS.agent(A), instance_field(ONE)
+    other = msgspec.structs.replace(held.record, algorithm=algorithm)
+    await redis.call("HSET", place, field, store(KEYRING.record, place, field, other))
+    with asking(redis_url) as client:
+        async with running(b=Echo, permissions=MAY):
+            client.xadd(KEYS.ingress, Pen(held.credential).fields("b", at=time.time()))
+            await until(lambda: client.xlen(KEYS.audit_messages))
+        assert [record["decision"] for record in audit(client)] == ["AUTH_FAILED"]
+        assert [subject for subject, problem in alarms(client) if "does not describe" in problem]
+
+
 async def test_taking_over_a_registration_from_outside_gives_no_way_in(redis_url, running, redis):
     # Somebody with full Redis rights puts the hash of a token of its own in an enrolled agent's place.
     async with running(a=Echo, b=Echo) as system:

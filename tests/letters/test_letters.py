@@ -4,6 +4,7 @@ import json
 import time
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -24,6 +25,7 @@ from tests.world import (
     Tally,
     asking,
     audit,
+    data_dir,
     deployment,
     entries,
     letters,
@@ -54,12 +56,19 @@ ONE_ATTEMPT = {"delivery": {"max_attempts": 1}, "features": {"circuit_breaker": 
 class Office:
     """A desk whose doings and alarms are noted."""
 
-    def __init__(self, redis: Any, subscriber: Any) -> None:
+    def __init__(self, redis: Any, subscriber: Any, archive: Path) -> None:
         self.done: list[tuple[str, str]] = []
         self.alarms: list[tuple[str, str]] = []
         self.redis = redis
+        self.archive = archive
         self.desk = LetterDesk(
-            redis, KEYS, KEYRING, actor="me", audit=self._audit, alarm=lambda *told: self.alarms.append(told)
+            redis,
+            KEYS,
+            KEYRING,
+            actor="me",
+            audit=self._audit,
+            alarm=lambda *told: self.alarms.append(told),
+            archive=archive,
         )
         self.redrive = partial(self.desk.redrive, subscriber=subscriber, within=10)
 
@@ -73,7 +82,7 @@ class Office:
 @asynccontextmanager
 async def office(redis_url):
     async with open_redis(redis_url) as redis, open_subscriber(redis_url) as subscriber:
-        yield Office(redis, subscriber)
+        yield Office(redis, subscriber, data_dir(redis_url) / "dead-letters")
 
 
 async def bury(agent, data=None, target="b"):

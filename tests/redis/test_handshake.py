@@ -1,20 +1,18 @@
 """What is checked before a connection is used: credentials, certificates, version, role."""
 
 import logging
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import quote
 
 import anyio
 import pytest
-import trustme
 from redis.exceptions import NoPermissionError
 
-from mas.errors import RedisTooOld, RedisUnavailable
-from mas.redis import RedisRefused, open_redis
+from mas.errors import ConfigurationError, RedisTooOld, RedisUnavailable
+from mas.redis import Endpoint, RedisRefused, open_redis
 from mas.redis.handshake import too_old
 from mas.testing.server import redis_server
-from tests.redis.tls import tls_in_front_of
+from tests.redis.tls import issue_certificates, mutual, tls_in_front_of
 from tests.redis.waiting import until
 
 CANARY = "c4n4ry/#?@: é"
@@ -28,14 +26,7 @@ def locked_server():
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    directory: Path = tmp_path_factory.mktemp("tls")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(directory / "ca.pem")
-    for name, identity in (("server", "localhost"), ("client", "client@example.org")):
-        issued = authority.issue_cert(identity)
-        issued.private_key_pem.write_to_path(directory / f"{name}.key")
-        issued.cert_chain_pems[0].write_to_path(directory / f"{name}.pem")
-    return directory
+    return issue_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +70,7 @@ async def test_a_named_user_may_do_what_its_rules_say(locked_server):
 
 
 async def test_tls_with_an_authority_and_a_certificate_of_our_own(tls_port, certificates):
-    query = "&".join(
-        f"{key}={quote(str(certificates / name))}"
-        for key, name in (
-            ("ssl_ca_certs", "ca.pem"),
-            ("ssl_certfile", "client.pem"),
-            ("ssl_keyfile", "client.key"),
-        )
-    )
-    async with open_redis(f"rediss://localhost:{tls_port}/0?{query}") as redis:
+    async with open_redis(f"rediss://localhost:{tls_port}/0?{mutual(certificates)}") as redis:
         assert await redis.set("key", "x" * 1_000_000) is True
         assert await redis.strlen("key") == 1_000_000
         assert await redis.client_getname() == "mas"
@@ -111,9 +94,10 @@ async def pretender(*answers: bytes):
 
     async def answer(stream):
         async with stream:
-            for each in answers:
-                await stream.receive()
-                await stream.send(each)
+            with suppress(anyio.EndOfStream):  # a client may come back for a moment, as the test ends
+                for each in answers:
+                    await stream.receive()
+                    await stream.send(each)
 
     async with (
         await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
@@ -156,6 +140,30 @@ async def test_an_answer_nobody_asked_for_ends_the_connection():
     ):
         assert await redis.call("PING") == b"OK"
         await until(lambda: "nobody had asked" in redis.trouble)
+
+
+ELSEWHERE = b"*2\r\n$9\r\n192.0.2.7\r\n$4\r\n6379\r\n"
+
+
+async def test_a_sentinel_here_that_names_a_master_elsewhere_is_not_followed_in_the_clear():
+    async with pretender(ELSEWHERE) as port:
+        with pytest.raises(ConfigurationError, match=r"another machine without TLS: 192\.0\.2\.7:6379"):
+            async with open_redis(f"redis+sentinel://127.0.0.1:{port}/main"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("redis+sentinel://127.0.0.1/main", True),
+        ("redis+sentinel://127.0.0.1,sentinel.example.test/main", False),  # with these it left us already
+        ("rediss+sentinel://127.0.0.1/main", False),
+    ],
+)
+def test_one_that_said_so_or_speaks_tls_follows_it(url, allowed):
+    endpoint = Endpoint.parse(url, allow_plaintext=allowed)
+    assert endpoint.master("192.0.2.7", 6379).address == "192.0.2.7:6379"
+    assert endpoint.master("127.0.0.1", 6379).address == "127.0.0.1:6379"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,20 @@ async def test_joining_writes_everything_at_once_and_the_token_nowhere(redis, cl
     assert credential.token.hex().encode() not in everything
 
 
+async def test_the_index_of_capabilities_follows_what_an_agent_offers_now(redis, client):
+    await join(redis, capabilities=("x", "y"))
+    await join(redis, agent=AgentId("b"), capabilities=("y",))
+    await join(redis, capabilities=("y", "z"))
+    found = {name: client.smembers(f"mas.capability:{name}") for name in "xyz"}
+    assert found == {"x": set(), "y": {b"a", b"b"}, "z": {b"a"}}
+
+
+async def test_a_capability_that_could_bend_a_key_joins_nobody(redis, client):
+    with pytest.raises(InvalidId, match="not a valid capability"):
+        await join(redis, capabilities=("x", "y\nz"))
+    assert client.keys("*") == []
+
+
 async def test_joining_again_gives_another_token_and_ends_the_first(redis, client):
     first = await join(redis)
     second = await join(redis)

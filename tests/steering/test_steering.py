@@ -93,6 +93,18 @@ async def test_a_runner_that_dies_is_forgotten_and_its_name_with_it(redis_url):
                 await until(lambda: b"dead-1" not in client.smembers(KEYS.runners))
 
 
+async def test_how_long_a_runner_has_not_told_is_known(redis_url):
+    async with running(redis_url, a=Plain) as system:
+        with asking(redis_url) as client:
+            stored = client.get(KEYS.runner(system.name))
+    with asking(redis_url) as client:
+        client.sadd(KEYS.runners, system.name)
+        client.set(KEYS.runner(system.name), stored, px=int(LIFE * 1000) - 9000)
+    async with operating(redis_url) as operator:
+        (runner,) = await operator.runners()
+    assert 9 <= runner.silent < LIFE
+
+
 async def test_a_tree_is_put_up_again_after_a_flush(redis_url):
     async with running(redis_url, a=Plain), operating(redis_url) as operator:
         with asking(redis_url) as client:
@@ -124,6 +136,20 @@ async def test_a_command_is_done_answered_and_audited(redis_url):
         ("CONTROL", "agents/a", "somebody@somewhere", "stop: done"),
         ("CONTROL", "agents/b", "somebody@somewhere", "stop: agents/b is not a child of mas"),
     ]
+
+
+async def test_the_answer_to_a_restart_names_those_that_were_restarted_along(redis_url):
+    front = {"name": "front", "strategy": "rest_for_one", "children": ["a", "b", "c", "d"]}
+    people = dict.fromkeys("abcd", Plain)
+    async with (
+        running(redis_url, options={"supervisors": [front]}, **people) as system,
+        operating(redis_url) as operator,
+    ):
+        await operator.command(system.name, Do.STOP, "agents/front/c", within=10)
+        answer = await operator.command(system.name, Do.RESTART, "agents/front/b", within=10)
+        assert answer == Answer("", State.RUNNING, ("agents/front/d",))
+        answer = await operator.command(system.name, Do.RESTART, "agents/front/d", within=10)
+        assert answer == Answer("", State.RUNNING)
 
 
 @pytest.mark.parametrize("path", ["", "gateway", "connection", "agentsx"])

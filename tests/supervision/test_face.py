@@ -2,6 +2,9 @@
 
 import ast
 import doctest
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,26 @@ def test_a_module_imports_only_what_the_package_may(file):
         for name in names:
             if name.split(".")[0] in {"mas", "trio", "asyncio", "attrs", "msgspec"}:
                 assert name in allowed or name.startswith("mas.supervision"), name
+
+
+def test_it_works_with_nothing_but_anyio_and_two_plain_modules_beside_it(tmp_path):
+    """Run the package's own example where nothing else of the house is."""
+    house = Path(mas.supervision.__file__).parents[1]
+    shutil.copytree(house / "supervision", tmp_path / "mas" / "supervision")
+    (tmp_path / "mas" / "__init__.py").touch()
+    for name in ("errors.py", "decision.py", "clock.py"):
+        shutil.copy(house / name, tmp_path / "mas")
+    program = tmp_path / "alone.py"
+    program.write_text(
+        "import doctest, sys, mas.supervision\n"
+        "assert mas.supervision.__file__.startswith(sys.argv[1])\n"
+        "assert doctest.testmod(mas.supervision) == (0, 5)\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} & {*sys.argv[2:]}))\n"
+    )
+    others = ("redis", "hiredis", "msgspec", "cattrs", "yaml", "structlog", "trio")
+    command = [sys.executable, str(program), str(tmp_path), *others]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "trio\n"), ran.stderr
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -1,7 +1,12 @@
 """A failure concerns its child alone."""
 
+import asyncio
+
+import anyio
+import pytest
+
 from mas.errors import RestartsExhausted
-from mas.supervision import Budget, Restart
+from mas.supervision import Budget, Child, Restart, Strategy
 from mas.supervision.events import Escalated, Failed, Restarting, Started
 from tests.supervision.stage import NO_DELAY, states
 
@@ -30,8 +35,11 @@ async def test_only_the_failed_child_is_restarted(stage):
     assert stage.told(Started) == ["a", "b", "c", "b"]
 
 
-async def test_exactly_max_restarts_are_allowed_and_one_more_escalates(stage):
-    supervisor = stage.supervisor("a", "b", budget=Budget(2, within=10.0), backoff=NO_DELAY)
+@pytest.mark.parametrize("strategy", Strategy)
+async def test_exactly_max_restarts_are_allowed_and_one_more_escalates(stage, strategy):
+    supervisor = stage.supervisor(
+        "a", "b", strategy=strategy, budget=Budget(2, within=10.0), backoff=NO_DELAY
+    )
     async with stage.open(supervisor):
         for _ in range(2):
             stage["a"].crash()
@@ -46,14 +54,73 @@ async def test_exactly_max_restarts_are_allowed_and_one_more_escalates(stage):
     assert states(supervisor.tree()) == "a:failed b:stopped"
 
 
-async def test_the_window_of_restarts_slides(stage):
-    supervisor = stage.supervisor("a", budget=Budget(1, within=10.0), backoff=NO_DELAY)
+@pytest.mark.parametrize("strategy", Strategy)
+async def test_the_window_of_restarts_slides(stage, strategy):
+    supervisor = stage.supervisor("a", strategy=strategy, budget=Budget(1, within=10.0), backoff=NO_DELAY)
     async with stage.open(supervisor):
         for _ in range(5):
             stage["a"].crash()
             await stage.clock.advance(10.5)
             assert states(supervisor.tree()) == "a:running"
-    assert stage["a"].starts == 6
+        assert stage["a"].starts == 6
+        stage["a"].crash()
+        await stage.clock.advance(9.5)
+        stage["a"].crash()
+        await stage.clock.settle()
+        assert stage.ended
+
+
+async def cancelled_by_a_stranger(backend: str) -> None:
+    """Be cancelled by somebody else than the supervisor."""
+    if backend == "asyncio":
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await anyio.sleep_forever()
+    # On trio nobody but the owner of a scope around it can: what is left is raising what another scope meant.
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class() as error:
+            kept = error
+    raise kept
+
+
+@pytest.mark.parametrize(
+    ("restart", "ending", "expected"),
+    [
+        (Restart.PERMANENT, "normal", "running"),
+        (Restart.PERMANENT, "shutdown", "running"),
+        (Restart.PERMANENT, "abnormal", "running"),
+        (Restart.TRANSIENT, "normal", "finished"),
+        (Restart.TRANSIENT, "shutdown", "finished"),
+        (Restart.TRANSIENT, "abnormal", "running"),
+        (Restart.TEMPORARY, "normal", "finished"),
+        (Restart.TEMPORARY, "shutdown", "finished"),
+        (Restart.TEMPORARY, "abnormal", "failed"),
+    ],
+)
+async def test_whether_a_child_that_ends_is_restarted_depends_on_its_kind_and_its_ending(
+    stage, anyio_backend, restart, ending, expected
+):
+    async def ends_once(*, task_status):
+        stage.journal.append("up")
+        task_status.started()
+        if stage.journal.count("up") == 1:
+            if ending == "abnormal":
+                raise ValueError
+            if ending == "shutdown":
+                await cancelled_by_a_stranger(anyio_backend)
+            return
+        await anyio.sleep_forever()
+
+    supervisor = stage.supervisor("a", Child("c", ends_once, restart=restart), backoff=NO_DELAY)
+    async with stage.open(supervisor):
+        await stage.clock.advance(60)
+        assert states(supervisor.tree()) == f"a:running c:{expected}"
+        assert stage.journal.count("up") == (2 if expected == "running" else 1)
+    assert stage.outcome is None
 
 
 async def test_a_temporary_child_is_never_restarted(stage):

@@ -69,23 +69,6 @@ async def test_cancellation_passes_by(stage):
     assert stage.told(Failed) == []
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("restart", Restart)
-async def test_a_child_cancelled_by_a_stranger_ends_alone(stage, restart):
-    async def cancels_itself(*, task_status):
-        stage.journal.append("up")
-        task_status.started()
-        if stage.journal.count("up") < 2:
-            raise anyio.get_cancelled_exc_class()
-        await anyio.sleep_forever()
-
-    child = Child("c", cancels_itself, restart=restart)
-    supervisor = stage.supervisor("a", child, backoff=NO_DELAY)
-    async with stage.open(supervisor):
-        expected = "running" if restart is Restart.PERMANENT else "finished"
-        assert states(supervisor.tree()) == f"a:running c:{expected}"
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("strategy", [Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL])

@@ -4,8 +4,37 @@ import anyio
 import pytest
 
 from mas.errors import StartFailed, SupervisionError
-from mas.supervision import Budget, Restart, Strategy
-from tests.supervision.stage import states
+from mas.supervision import Budget, Child, Restart, Strategy
+from tests.supervision.stage import NO_DELAY, states
+
+
+class Slow:
+    """A child that is ready, and gone, only when its gates are open."""
+
+    def __init__(self, stage) -> None:
+        self.stage = stage
+        self.ready, self.end = stage.gate(), stage.gate()
+        self.ready.set()
+        self.end.set()
+
+    async def run(self, *, task_status):
+        self.stage.journal.append("+slow")
+        try:
+            await self.ready.wait()
+            task_status.started()
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.end.wait()
+            self.stage.journal.append("-slow")
+
+
+async def restart(supervisor, name: str, refusals: list[str]) -> None:
+    """Restart it by the strategy, and note why that was refused, if it was."""
+    try:
+        await supervisor.restart(name, by_strategy=True)
+    except SupervisionError as error:
+        refusals.append(str(error))
 
 
 def counts(snapshot) -> str:
@@ -104,28 +133,83 @@ async def test_one_that_does_not_start_is_told_and_mended_like_any_other(stage):
 
 
 async def test_one_that_is_stopped_meanwhile_stays_down_and_that_is_told(stage):
-    supervisor = stage.supervisor("a", "b", strategy=Strategy.REST_FOR_ONE)
+    slow = Slow(stage)
+    supervisor = stage.supervisor(Child("slow", slow), "b", strategy=Strategy.REST_FOR_ONE)
+    refusals: list[str] = []
+    async with stage.open(supervisor), anyio.create_task_group() as tasks:
+        slow.ready = stage.gate()
+        tasks.start_soon(restart, supervisor, "slow", refusals)
+        await stage.clock.settle()
+        assert states(supervisor.tree()) == "slow:starting b:restarting"
+        await supervisor.stop("slow")
+        await stage.clock.settle()
+        assert refusals == ["slow was stopped meanwhile"]
+        assert states(supervisor.tree()) == "slow:stopped b:running"
+
+
+async def test_a_sibling_stopped_while_it_is_being_ended_stays_down_and_the_others_come_back(stage):
+    slow = Slow(stage)
+    supervisor = stage.supervisor("a", Child("slow", slow), "c", strategy=Strategy.ONE_FOR_ALL)
+    refusals: list[str] = []
+    async with stage.open(supervisor), anyio.create_task_group() as tasks:
+        stage.seen()
+        slow.end = stage.gate()
+        tasks.start_soon(restart, supervisor, "a", refusals)
+        await stage.clock.settle()
+        assert states(supervisor.tree()) == "a:running slow:stopping c:restarting"
+        tasks.start_soon(supervisor.stop, "slow")
+        await stage.clock.settle()
+        slow.end.set()
+        await stage.clock.settle()
+        assert stage.seen() == "-c -slow -a +a +c"
+        assert states(supervisor.tree()) == "a:running slow:stopped c:running"
+        assert refusals == []
+
+
+async def test_one_that_is_being_removed_is_not_started_again(stage):
+    slow = Slow(stage)
+    supervisor = stage.supervisor("a", Child("slow", slow), "c", strategy=Strategy.ONE_FOR_ALL)
+    refusals: list[str] = []
+    async with stage.open(supervisor), anyio.create_task_group() as tasks:
+        stage.seen()
+        slow.end = stage.gate()
+        tasks.start_soon(supervisor.remove_child, "slow")
+        await stage.clock.settle()
+        tasks.start_soon(restart, supervisor, "slow", refusals)
+        await stage.clock.settle()
+        slow.end.set()
+        await stage.clock.settle()
+        assert refusals == ["slow was removed meanwhile"]
+        assert stage.seen() == "-slow"
+        assert states(supervisor.tree()) == "a:running c:running"
+
+
+async def test_one_that_fails_while_they_come_back_is_started_before_those_that_depend_on_it(stage):
+    slow = Slow(stage)
+    supervisor = stage.supervisor(
+        "a", Child("slow", slow), "c", strategy=Strategy.REST_FOR_ONE, backoff=NO_DELAY
+    )
+    async with stage.open(supervisor), anyio.create_task_group() as tasks:
+        stage.seen()
+        slow.ready = stage.gate()
+        tasks.start_soon(restart, supervisor, "a", [])
+        await stage.clock.settle()
+        stage["a"].crash()
+        await stage.clock.settle()
+        slow.ready.set()
+        await stage.clock.settle()
+        assert stage.seen() == "-c -slow -a +a +slow -a -slow +a +slow +c"
+        assert states(supervisor.tree()) == "a:running slow:running c:running"
+
+
+async def test_a_temporary_child_asked_for_is_not_revived_with_a_sibling_that_fails_meanwhile(stage):
+    temporary = stage.child("t", restart=Restart.TEMPORARY)
+    supervisor = stage.supervisor("a", temporary, "c", strategy=Strategy.ONE_FOR_ALL, backoff=NO_DELAY)
     async with stage.open(supervisor):
-        gate = stage.gate()
-        original = stage["a"].run
-
-        async def slow(*, task_status):
-            await gate.wait()
-            await original(task_status=task_status)
-
-        stage["a"].run = slow
-
-        refusals = []
-
-        async def restart():
-            try:
-                await supervisor.restart("a", by_strategy=True)
-            except SupervisionError as error:
-                refusals.append(str(error))
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(restart)
-            await stage.clock.settle()
-            await supervisor.stop("a")
-        assert refusals == ["a was stopped meanwhile"]
-        assert states(supervisor.tree()) == "a:stopped b:running"
+        stage.seen()
+        stage["a"].fails_to_start = [OSError("not now")]
+        with pytest.raises(StartFailed, match="not now"):
+            await supervisor.restart("t", by_strategy=True)
+        await stage.clock.settle()
+        assert stage.seen() == "-c -t -a ?a +a +c"
+        assert states(supervisor.tree()) == "a:running t:stopped c:running"

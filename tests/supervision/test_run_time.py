@@ -253,6 +253,25 @@ async def test_a_restart_that_fails_is_told_and_mended(stage):
         assert stage.told(Restarting) == ["a"]
 
 
+@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize("by_strategy", [True, False])
+async def test_a_temporary_child_that_does_not_restart_on_request_is_told_and_left(
+    stage, strategy, by_strategy
+):
+    temporary = stage.child("t", restart=Restart.TEMPORARY)
+    supervisor = stage.supervisor(temporary, "b", strategy=strategy, budget=Budget(0), backoff=NO_DELAY)
+    async with stage.open(supervisor):
+        stage["t"].fails_to_start = [OSError("once")]
+        with pytest.raises(StartFailed, match="once"):
+            await supervisor.restart("t", by_strategy=by_strategy)
+        await stage.clock.advance(60)
+        assert states(supervisor.tree()) == (
+            "b:running" if strategy is Strategy.POOL else "t:failed b:running"
+        )
+        assert stage["t"].starts == 2
+    assert stage.outcome is None
+
+
 async def test_a_start_that_fails_is_told_and_left(stage):
     supervisor = stage.supervisor("a", budget=Budget(2), backoff=NO_DELAY)
     async with stage.open(supervisor):
@@ -805,9 +824,10 @@ async def test_counts_are_true_while_children_restart(stage):
 
 
 async def test_a_snapshot_tells_uptime_last_error_and_kind(stage):
-    inner = stage.supervisor("x", name="inner")
+    inner = stage.supervisor("x", name="inner", strategy="rest_for_one")
     supervisor = stage.supervisor("a", Child("inner", inner))
     assert supervisor.tree().children == ()
+    assert supervisor.tree().strategy == "one_for_one"
     async with stage.open(supervisor):
         await stage.clock.advance(7)
         stage["a"].crash(ValueError("boom"))
@@ -815,6 +835,7 @@ async def test_a_snapshot_tells_uptime_last_error_and_kind(stage):
         a, nested = supervisor.tree().children
         assert (a.kind, a.uptime, a.last_error) == ("worker", 0.0, "ValueError: boom")
         assert (nested.kind, nested.uptime, nested.last_error) == ("supervisor", 7.0, "")
+        assert (a.strategy, nested.strategy) == (None, "rest_for_one")
         await stage.clock.advance(3)
         assert supervisor.tree().uptime == 10.0
         assert supervisor.tree().find("inner/x").path == "inner/x"

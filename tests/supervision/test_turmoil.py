@@ -59,6 +59,7 @@ STEPS = st.lists(
                 "stop",
                 "start",
                 "restart",
+                "restart_by_strategy",
                 "pause",
                 "resume",
                 "remove_child",
@@ -86,7 +87,10 @@ async def turmoil(strategy: Strategy, budget: Budget, slow, steps) -> None:
     async def ask(kind: str, name: str) -> None:
         nonlocal answered
         with suppress(SupervisionError):
-            await getattr(supervisor, kind)(children[name] if kind == "add_child" else name)
+            if kind == "restart_by_strategy":
+                await supervisor.restart(name, by_strategy=True)
+            else:
+                await getattr(supervisor, kind)(children[name] if kind == "add_child" else name)
         answered += 1
 
     async with stage.open(supervisor), anyio.create_task_group() as tasks:
@@ -116,7 +120,7 @@ async def turmoil(strategy: Strategy, budget: Budget, slow, steps) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("strategy", Strategy)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([Budget(3, within=10.0), Budget(100)]), SLOW, STEPS)
 def test_turmoil_ends_in_order(backend, strategy, budget, slow, steps):
     anyio.run(turmoil, strategy, budget, slow, steps, backend=backend)

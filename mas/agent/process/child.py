@@ -34,7 +34,7 @@ from mas.agent.watchdog import Watchdog
 from mas.bus import SCRIPTS
 from mas.clock import SYSTEM
 from mas.keys import Keys
-from mas.redis import open_redis, open_subscriber
+from mas.redis import Endpoint, open_redis, open_subscriber
 from mas.settings import AgentSettings, resolve_class
 from mas.trust import Credential
 
@@ -101,10 +101,11 @@ class _Child:
             "response_timeout": spec.response_timeout,
             "connect_timeout": spec.connect_timeout,
         }
+        place = Endpoint.parse(spec.redis_url, allow_plaintext=spec.allow_plaintext)
         held = Credential(spec.agent_id, spec.instance_id, spec.token, spec.seal_key)
         async with (
-            open_redis(spec.redis_url, name=f"mas:{spec.agent_id}", scripts=SCRIPTS, **links) as redis,
-            open_subscriber(spec.redis_url, name=f"mas:{spec.agent_id}:rings", **links) as subscriber,
+            open_redis(place, name=f"mas:{spec.agent_id}", scripts=SCRIPTS, **links) as redis,
+            open_subscriber(place, name=f"mas:{spec.agent_id}:rings", **links) as subscriber,
             anyio.create_task_group() as tasks,
         ):
             pulse = Pulse(SYSTEM)
@@ -112,7 +113,16 @@ class _Child:
             if spec.loop_alarm:
                 await tasks.start(Watchdog(spec.loop_alarm).run)
             keys = Keys(spec.namespace)
-            services = Services(redis, subscriber, keys, pulse, spec.delivery, SYSTEM, keys.ingress)
+            services = Services(
+                redis,
+                subscriber,
+                keys,
+                pulse,
+                spec.delivery,
+                SYSTEM,
+                keys.ingress,
+                largest=lambda: spec.max_envelope,
+            )
             make = partial(_class_of(spec), spec.agent_id, **spec.init_kwargs)
             life = Life(make, lambda: held, services, concurrency=spec.concurrency)
             tasks.start_soon(self._obey, life, held, tasks.cancel_scope)

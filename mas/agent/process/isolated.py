@@ -13,6 +13,7 @@ from anyio.abc import Process, TaskStatus
 
 from mas.agent.process.ending import failure, kills_for_memory
 from mas.agent.process.words import Crashed, Lines, Order, Quiet, Ready, Spec, encode, read_report
+from mas.environ import for_others
 from mas.trust import Credential
 
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
@@ -113,7 +114,7 @@ class Isolated:
                 # What its agent prints and logs goes where ours does.
                 stdout=None,
                 stderr=None,
-                env={name: value for name, value in self._environ.items() if not name.startswith("MAS_")},
+                env=for_others(self._environ),
                 # Ctrl-C in a terminal reaches the whole group: the process must outlive our drain.
                 start_new_session=True,
                 pass_fds=(lifeline, reporting),

@@ -25,10 +25,12 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     init_kwargs: dict[str, Any]
     concurrency: int
     redis_url: str
+    allow_plaintext: bool
     response_timeout: float
     connect_timeout: float
     namespace: str
     delivery: DeliverySettings
+    max_envelope: int
     base: str
     path: tuple[str, ...]
     backend: str

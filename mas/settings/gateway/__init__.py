@@ -2,12 +2,14 @@
 
 from typing import Annotated
 
+import attrs
 from attrs import Factory, frozen
 
 from mas.settings.fields import Within, by_type
 from mas.settings.gateway.audit import AuditSettings
 from mas.settings.gateway.authentication import AuthenticationSettings
 from mas.settings.gateway.circuit_breaker import CircuitSettings
+from mas.settings.gateway.dead_letters import LetterSettings
 from mas.settings.gateway.delivery import DeliverySettings
 from mas.settings.gateway.dlp import DlpSettings
 from mas.settings.gateway.features import FeatureSettings
@@ -25,6 +27,7 @@ __all__ = [
     "DlpSettings",
     "FeatureSettings",
     "GatewaySettings",
+    "LetterSettings",
     "LimitSettings",
     "RateLimitSettings",
     "RateOverride",
@@ -52,10 +55,17 @@ class GatewaySettings:
     authentication: AuthenticationSettings = Factory(AuthenticationSettings)
     delivery: DeliverySettings = Factory(DeliverySettings)
     limits: LimitSettings = Factory(LimitSettings)
+    dead_letters: LetterSettings = Factory(LetterSettings)
     audit: AuditSettings = Factory(AuditSettings)
 
     batch: Annotated[int, Within(1, 64, "messages")] = 64
     """Messages decided in one commit; larger batches block Redis longer and gain nothing."""
+
+    @property
+    def switched_off(self) -> tuple[str, ...]:
+        """Return the policies that gateways are told not to apply."""
+        off = tuple(name for name in attrs.fields_dict(FeatureSettings) if not getattr(self.features, name))
+        return off if self.rate_limit.enabled else (*off, "rate_limit")
 
     @property
     def longest_in_flight(self) -> float:

@@ -1,0 +1,22 @@
+"""`dead_letters:` in gateway.yaml: how long dead letters stay in Redis before they move to a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+from attrs import frozen
+
+from mas.settings.fields import Within, by_type
+
+
+@frozen(kw_only=True, field_transformer=by_type)
+class LetterSettings:
+    """Bounds of the dead-letter stream; what goes over them is archived first, and never lost."""
+
+    max_letters: Annotated[int, Within(1, 1_000_000_000, "letters")] = 100_000
+    """Letters in Redis at which the oldest tenth is archived."""
+
+    max_age: Annotated[float, Within(60, 315_360_000, "s")] = 2_592_000.0
+    """Age at which letters are archived, in seconds."""
+
+    archive_dir: Path | None = None
+    """Where archives go; None: `dead-letters` in `data_dir`."""
