@@ -6,7 +6,7 @@ trails      where both are, and under which key
 entry       an entry's digest and head; `continuity` of the numbers
 seal        the links of the chain; `author` writes them, `signing` and `keyfile` hold their key
 chain       the chain in Redis; `sink` for seals outside
-sealer      follows, seals, archives
+sealer      follows, seals, archives; `handout` to the sink
 archive     old records into files, then out of Redis
 lines       a trail as text; `source` reads one, live or from a file
 verify      is it as it was written? `difference` names the entry, `report` says it
@@ -23,7 +23,7 @@ from mas.audit.query import Filter, Found
 from mas.audit.record import AuditRecord, Counter
 from mas.audit.report import Report
 from mas.audit.seal import Flaw
-from mas.audit.sealer import LEASE, Sealer
+from mas.audit.sealer import Sealer
 from mas.audit.signing import PublicKeys
 from mas.audit.trails import Trail, trail_key
 from mas.redis.lease import KEEP, LET_GO
@@ -31,7 +31,6 @@ from mas.redis.lease import KEEP, LET_GO
 SCRIPTS = (APPEND, KEEP, LET_GO, TRIM)
 
 __all__ = [
-    "LEASE",
     "SCRIPTS",
     "AuditRecord",
     "AuditTrail",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mas.audit.continuity import Continuity, Run
-from mas.audit.entry import Raw, digests, open_entry, order, range_hash
+from mas.audit.entry import Raw, digests, open_entries, order, range_hash
 from mas.audit.seal import (
     AnySeal,
     Flaw,
@@ -30,24 +30,20 @@ class Draft:
     def __init__(self, trail: Trail, key: bytes, runs: Mapping[str, Run]) -> None:
         self.trail, self._key = trail, key
         self._continuity, self._index = Continuity(runs), Index()
-        self.entries: list[Raw] = []
+        self.first = self.last = ""
         self.digests: list[bytes] = []
         self.flaws: list[Flaw] = []
 
     def examine(self, entries: Sequence[Raw]) -> None:
-        """Take the next entries in, checking each MAC and number."""
-        take, add, key = self._continuity.take, self._index.add, self._key
-        for entry in entries:
-            head = open_entry(entry, key)
-            if isinstance(head, str):
-                problem = head
-            else:
-                add(head)
-                problem = take(head, entry[0])
-            if problem and len(self.flaws) < _MOST_FLAWS:
-                self.flaws.append(Flaw(entry[0].decode(), problem, self.trail))
+        """Take the next entries in, at least one, checking each MAC and number."""
+        heads = open_entries(entries, self._key)
+        self._index.add(heads)
+        for entry_id, problem in self._continuity.follow(entries, heads):
+            if len(self.flaws) < _MOST_FLAWS:
+                self.flaws.append(Flaw(entry_id.decode(), problem, self.trail))
         self.digests += digests(entries)
-        self.entries += entries
+        self.first = self.first or entries[0][0].decode()
+        self.last = entries[-1][0].decode()
 
     @property
     def lists(self) -> dict[str, tuple[str, ...]]:
@@ -56,7 +52,7 @@ class Draft:
 
     def runs(self) -> dict[str, Run]:
         """Return what must be remembered after these records."""
-        return self._continuity.state(order(self.entries[-1][0])[0] / 1000)
+        return self._continuity.state(order(self.last)[0] / 1000)
 
 
 class Author:
@@ -89,8 +85,7 @@ class Author:
 
     def range(self, draft: Draft, at: float) -> Sealed:
         """Seal what was examined; at least one entry."""
-        last = draft.entries[-1][0].decode()
-        state = State({**self.state.ends, draft.trail: last}, draft.runs())
+        state = State({**self.state.ends, draft.trail: draft.last}, draft.runs())
         seal = RangeSeal(
             sequence=self.sequence + 1,
             at=at,
@@ -99,9 +94,9 @@ class Author:
             state=state,
             trail=draft.trail,
             after=self.after(draft.trail),
-            first=draft.entries[0][0].decode(),
-            last=last,
-            count=len(draft.entries),
+            first=draft.first,
+            last=draft.last,
+            count=len(draft.digests),
             hash=range_hash(draft.digests),
             marks=write_marks(draft.digests),
             flaws=tuple(draft.flaws),

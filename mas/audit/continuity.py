@@ -4,11 +4,11 @@ What is remembered of a run is the last number seen and the numbers missing with
 next commit must declare each of them unwritten, so whatever it does not declare was taken away.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from mas.audit.entry import Head, order
+from mas.audit.entry import Head, Raw, order
 from mas.audit.record import RUN_LIFE, read_ranges
 
 SLACK = 3600
@@ -39,20 +39,26 @@ class Continuity:
             name: Run(run.last, run.commit, list(run.missing)) for name, run in (runs or {}).items()
         }
 
-    def take(self, head: Head, entry_id: bytes) -> str:
-        """Take note of the next record and say what is wrong with it, if anything is."""
-        run = self._runs.get(head.run)
-        if run is None:
-            seconds = order(entry_id)[0] / 1000
-            if not began(head.run) - SLACK <= seconds <= began(head.run) + RUN_LIFE + SLACK:
-                return f"its run {head.run} was over: it is a copy of an old record"
-            run = self._runs[head.run] = Run()
-        if head.count == run.last + 1 and head.commit == run.commit and not head.voids:
-            run.last = head.count
-            return ""
-        if head.count <= run.last:
-            return f"number {head.count} of run {head.run} again, after {run.last}: a copy, or out of order"
-        return self._step(run, head)
+    def follow(self, entries: Sequence[Raw], heads: Sequence[Head | str]) -> list[tuple[bytes, str]]:
+        """Take note of the next records and return the entries at which something is wrong, and what.
+
+        :param heads: of the entries, or what was wrong with them already
+        """
+        problems: list[tuple[bytes, str]] = []
+        name, run = "", None
+        for entry, head in zip(entries, heads, strict=True):
+            if isinstance(head, str):
+                problems.append((entry[0], head))
+                continue
+            if head.run != name:
+                name, run = head.run, self._runs.get(head.run)
+            if run and head.count == run.last + 1 and head.commit == run.commit and not head.voids:
+                run.last = head.count
+                continue
+            if problem := self._take(head, entry[0]):
+                problems.append((entry[0], problem))
+            run = self._runs.get(name)
+        return problems
 
     def state(self, seconds: float) -> dict[str, Run]:
         """Return what must be remembered at this time; runs that are over by then need not be."""
@@ -60,6 +66,18 @@ class Continuity:
             name: run for name, run in self._runs.items() if seconds <= began(name) + RUN_LIFE + SLACK
         }
         return {name: Run(run.last, run.commit, list(run.missing)) for name, run in self._runs.items()}
+
+    def _take(self, head: Head, entry_id: bytes) -> str:
+        """Take note of the next record and say what is wrong with it, if anything is."""
+        run = self._runs.get(head.run)
+        if run is None:
+            seconds = order(entry_id)[0] / 1000
+            if not began(head.run) - SLACK <= seconds <= began(head.run) + RUN_LIFE + SLACK:
+                return f"its run {head.run} was over: it is a copy of an old record"
+            run = self._runs[head.run] = Run()
+        if head.count <= run.last:
+            return f"number {head.count} of run {head.run} again, after {run.last}: a copy, or out of order"
+        return self._step(run, head)
 
     @staticmethod
     def _step(run: Run, head: Head) -> str:

@@ -158,14 +158,15 @@ class Index:
         self._about: set[tuple[str, str, str]] = set()
         self._classes: set[str] = set()
 
-    def add(self, head: Head) -> None:
-        """Take a record in."""
-        if head.event:
-            self._about.add((head.gateway, head.subject, head.event))
-        else:
-            self._about.add((head.sender, head.target, head.decision))
-        if head.violations:
-            self._classes.update(head.violations)
+    def add(self, heads: Iterable[Head | str]) -> None:
+        """Take records in; what is none is passed over."""
+        known = [head for head in heads if not isinstance(head, str)]
+        # A record of a decision has no subject and no event, an event no sender and no decision.
+        self._about |= {(head.sender, head.target, head.decision) for head in known if not head.event}
+        self._about |= {(head.gateway, head.subject, head.event) for head in known if head.event}
+        for head in known:
+            if head.violations:
+                self._classes.update(head.violations)
 
     def lists(self) -> dict[str, tuple[str, ...]]:
         """Return the lists by the seal's field names."""

@@ -11,24 +11,21 @@ from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskStatus
-from anyio.lowlevel import checkpoint
 from redis.exceptions import ResponseError
 
 from mas.audit import archive, chain
-from mas.audit.author import Author, signer_after
-from mas.audit.entry import Raw
+from mas.audit.author import Author, Draft, signer_after
 from mas.audit.events import Events
+from mas.audit.handout import Handout
 from mas.audit.keyfile import KeyFile
-from mas.audit.lines import SEALS, write_line
 from mas.audit.places import Places, sink_of
 from mas.audit.seal import Sealed
-from mas.audit.sink import FileSink
 from mas.audit.trails import Trail, trail_key
 from mas.clock import SYSTEM, Clock
 from mas.errors import ConfigurationError, RedisUnavailable
 from mas.keys import Keys
 from mas.log import logger
-from mas.redis import Lease, Redis
+from mas.redis import Lease, Redis, Reply
 from mas.settings import AuditSettings
 from mas.trust import Keyring
 
@@ -36,9 +33,15 @@ log = logger(__name__)
 
 LEASE: Final = 3.0
 """Seconds until another sealer takes over from one that fell silent."""
+_SUITED, _BUSY, _UNABLE = range(3)
+"""Ranks of contenders for the lease: a better one takes it over."""
 _RENEWAL: Final = 0.5  # seconds
 _FLUSH: Final = 3.0  # seconds that sealing the rest may take at the end
-_SLICE: Final = 100  # records examined before others of this process have their turn
+# Records read and examined before others of this process have their turn. Of an answer with more of them
+# than this, Python's garbage collector takes so much notice that it costs more than their examination.
+_PAGE: Final = 128
+_FULL: Final = 0.75  # of what one seal covers, when the next look is due
+_GLANCE: Final = 0.1  # seconds between two questions whether a burst has begun
 _SOONEST: Final = 0.02  # seconds between two looks
 _RETENTION: Final = 5.0  # seconds between two looks at what is too old
 
@@ -46,8 +49,8 @@ _RETENTION: Final = 5.0  # seconds between two looks at what is too old
 class Sealer:
     """See the module.
 
-    :param patience: seconds in which others may take the lease first; for a process that is busy with
-        more urgent things
+    :param suited: whether the process has nothing more urgent to do; one that has leaves the lease to
+        others, and seals while there are none
     """
 
     def __init__(
@@ -60,20 +63,19 @@ class Sealer:
         events: Events,
         *,
         clock: Clock = SYSTEM,
-        patience: float = 0.0,
+        suited: bool = True,
     ) -> None:
         self._redis, self._keys, self._settings = redis, keys, settings
-        self._places, self._events, self._clock, self._patience = places, events, clock, patience
+        self._places, self._events, self._clock, self._suited = places, events, clock, suited
         self._macs = {trail: trail_key(keyring, trail.stream(keys)) for trail in Trail}
         self._file = KeyFile(places.key, places.public)
-        self._sink = sink_of(settings, places)
-        self._hand_out_from: bytes | None = None
-        self._lease = Lease(redis, keys.audit_sealer, life=LEASE)
+        self._handout = Handout(redis, keys, sink_of(settings, places), events, clock)
+        self._lease = self._contend(_SUITED if suited else _BUSY)
         self._author: Author | None = None
         self._expected = b""
         self._remembered: Sealed | None = None
-        self._length = 0
-        self._next_look = self._last_look = self._next_retention = 0.0
+        self._lengths = dict.fromkeys(Trail, 0)
+        self._next_look = self._last_look = self._next_retention = self._held_until = 0.0
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Seal whenever the lease is ours, until cancelled; then seal the rest and leave the lease.
@@ -82,7 +84,8 @@ class Sealer:
         """
         await anyio.to_thread.run_sync(self._file.load)
         task_status.started()
-        await self._clock.sleep(self._patience)
+        if not self._suited:
+            await self._clock.sleep(LEASE)
         try:
             while True:
                 try:
@@ -101,34 +104,47 @@ class Sealer:
 
     async def _work(self) -> None:
         """Work for as long as the lease is ours and the chain is the one we know."""
-        while await self._lease.keep():
+        while await self._holds_lease():
             if self._author is None:
                 self._author = await self._take_up()
                 self._next_look = 0.0
             now = self._clock.monotonic()
-            if now >= self._next_look or await self._much_is_new():
-                if not await self._seal_new():
-                    self._author = None
-                    continue
-                await self._hand_out()
+            due = now >= self._next_look or await self._much_is_new()
+            if due and not await self._seal_new():
+                self._author = None
+                continue
+            await self._handout.go_on()
             if now >= self._next_retention:
                 self._next_retention = now + _RETENTION
                 await self._retire()
             pause = self._next_look - self._clock.monotonic()
             if pause > 0:
-                await self._clock.sleep(min(pause, _RENEWAL))
+                await self._clock.sleep(min(pause, _GLANCE))
         self._author = None
+
+    async def _holds_lease(self) -> bool:
+        """Say whether the lease is ours, as far as was known a moment ago: appending asks for more."""
+        now = self._clock.monotonic()
+        if now >= self._held_until:
+            self._held_until = now + _RENEWAL if await self._lease.keep() else 0.0
+        return self._held_until > 0
 
     async def _much_is_new(self) -> bool:
         """Say whether a burst began after the last look, and has filled a seal since."""
         length: int = await self._redis.call("XLEN", self._keys.audit_messages)
-        return length - self._length >= self._settings.seal_batch
+        return length - self._lengths[Trail.MESSAGES] >= self._settings.seal_batch * _FULL
 
     async def _stand_back(self) -> None:
         """Leave the lease to whoever can seal."""
+        self._held_until = 0.0
         with suppress(RedisUnavailable, ResponseError):
             await self._lease.let_go()
+        # Not to take it away again from whoever can.
+        self._lease = self._contend(_UNABLE)
         await self._clock.sleep(LEASE)
+
+    def _contend(self, rank: int) -> Lease:
+        return Lease(self._redis, self._keys.audit_sealer, life=LEASE, rank=rank)
 
     async def _take_up(self) -> Author:
         """Find where the chain goes on.
@@ -137,12 +153,7 @@ class Sealer:
         """
         tip = await chain.tip(self._redis, self._keys)
         self._expected = tip.signature
-        outside = await anyio.to_thread.run_sync(self._sink.last) if self._sink else None
-        if isinstance(self._sink, FileSink):
-            self._hand_out_from = b"(" + outside.signed.id if outside else b"-"
-        elif self._hand_out_from is None:
-            # The last one may not have reached the sink when its sealer died.
-            self._hand_out_from = tip.link.signed.id if tip.link else b"-"
+        outside = await self._handout.take_up(tip.link)
         key = await anyio.to_thread.run_sync(self._file.load)
         public = self._file.public_keys()
         known = [
@@ -176,42 +187,50 @@ class Sealer:
         author = self._author
         assert author is not None  # noqa: S101 - the caller has taken the chain up
         began, most = self._clock.monotonic(), self._settings.seal_batch
-        asked = [
-            (
-                trail,
-                self._redis.post(
-                    "XRANGE", trail.stream(self._keys), f"({author.after(trail)}", "+", "COUNT", most
-                ),
-                self._redis.post("XLEN", trail.stream(self._keys)),
-            )
-            for trail in Trail
-        ]
+        first = {trail: self._page(trail, author.after(trail), most) for trail in Trail}
         busiest = 0
-        for trail, entries, length in asked:
-            found, total = await entries.result(), await length.result()
-            busiest = max(busiest, len(found))
-            if trail is Trail.MESSAGES:
-                self._length = total
-            if found and not await self._seal(author, trail, found):
-                return False
-            if len(found) < most:
+        for trail, page in first.items():
+            draft = author.draft(trail)
+            read_empty = await self._examine(draft, page)
+            count = len(draft.digests)
+            busiest = max(busiest, count)
+            if count:
+                link = await self._sealed(author, draft)
+                if not await self._append(author, link, trail=trail, records=count):
+                    return False
+            if read_empty:
                 # What the commit compares with its cap, put right whenever all is sealed.
-                self._redis.post("HSET", self._keys.audit_sealed, trail, total)
-        # At the pace of the last look, the next one finds half of what one seal covers.
+                self._redis.post("HSET", self._keys.audit_sealed, trail, self._lengths[trail])
+        # At the pace of the last look, the next one finds less than one seal covers.
         pace = busiest / max(_SOONEST, began - self._last_look)
-        wait = max(_SOONEST, min(self._settings.seal_interval, most / 2 / pace if pace else 3600.0))
+        wait = max(_SOONEST, min(self._settings.seal_interval, most * _FULL / pace if pace else 3600.0))
         self._last_look, self._next_look = began, began if busiest == most else began + wait
         return True
 
-    async def _seal(self, author: Author, trail: Trail, entries: list[Raw]) -> bool:
-        draft = author.draft(trail)
-        for at in range(0, len(entries), _SLICE):
-            draft.examine(entries[at : at + _SLICE])
-            await checkpoint()
+    def _page(self, trail: Trail, after: str, most: int) -> tuple[int, Reply, Reply]:
+        """Ask for the next records, and how many there are in all."""
+        stream, count = trail.stream(self._keys), min(_PAGE, most)
+        entries = self._redis.post("XRANGE", stream, f"({after}", "+", "COUNT", count)
+        return count, entries, self._redis.post("XLEN", stream)
+
+    async def _examine(self, draft: Draft, page: tuple[int, Reply, Reply]) -> bool:
+        """Examine what one seal may cover, page by page; say whether that is all there is."""
+        left = self._settings.seal_batch
+        while True:
+            wanted, reply, length = page
+            entries, self._lengths[draft.trail] = await reply.result(), await length.result()
+            left -= len(entries)
+            if len(entries) == wanted and left:
+                page = self._page(draft.trail, entries[-1][0].decode(), left)
+            if entries:
+                draft.examine(entries)
+            if len(entries) < wanted or not left:
+                return len(entries) < wanted
+
+    async def _sealed(self, author: Author, draft: Draft) -> Sealed:
         for flaw in draft.flaws:
-            self._events.alarm(f"{trail} {flaw.where}", flaw.problem)
-        link = author.range(draft, self._clock.wall())
-        return await self._append(author, link, trail=trail, records=len(entries))
+            self._events.alarm(f"{draft.trail} {flaw.where}", flaw.problem)
+        return author.range(draft, self._clock.wall())
 
     async def _append(self, author: Author, link: Sealed, **sealed: Any) -> bool:
         appended = await chain.append(self._redis, self._keys, self._expected, link.signed, **sealed)
@@ -222,23 +241,6 @@ class Sealer:
     def _accept(self, author: Author, link: Sealed) -> None:
         author.accept(link)
         self._expected, self._remembered = link.signed.signature, link
-
-    async def _hand_out(self) -> None:
-        """Hand the sink what it has not had; if it fails, the rest waits in Redis."""
-        if self._sink is None or self._hand_out_from is None:
-            return
-        while True:
-            page = await self._redis.call(
-                "XRANGE", self._keys.audit_seals, self._hand_out_from, "+", "COUNT", archive.AT_ONCE
-            )
-            if not page:
-                return
-            try:
-                await self._sink.put([write_line(SEALS, entry) for entry in page])
-            except OSError as error:
-                self._events.alarm("audit.sink", f"seals cannot be written outside redis: {error}")
-                return
-            self._hand_out_from = b"(" + page[-1][0]
 
     async def _retire(self) -> None:
         """Archive and trim what is too much or too old, until nothing is."""
@@ -288,7 +290,8 @@ class Sealer:
                 self._next_look = 0.0
                 while await self._seal_new() and not self._next_look > self._clock.monotonic():
                     pass
-                await self._hand_out()
+                await self._handout.finish()
             await self._lease.let_go()
+            self._held_until = 0.0
         except (RedisUnavailable, ResponseError) as error:
             log.warning("the last records are left for the next sealer", problem=str(error))

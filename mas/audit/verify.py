@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from mas.audit.author import signer_after
 from mas.audit.continuity import Continuity
 from mas.audit.difference import difference
-from mas.audit.entry import Raw, digests, open_entry, range_hash
+from mas.audit.entry import Raw, digests, open_entries, range_hash
 from mas.audit.report import Report
 from mas.audit.seal import (
     AnySeal,
@@ -182,9 +182,6 @@ class Verifier:
 
     def _check_unsealed(self, trail: Trail, entries: list[Raw], continuity: Continuity) -> None:
         self._report.unsealed += len(entries)
-        key = self._macs.get(trail)
-        for entry in entries:
-            head = open_entry(entry, key)
-            problem = head if isinstance(head, str) else continuity.take(head, entry[0])
-            if problem:
-                self._flaw(entry[0].decode("utf-8", "replace"), problem, trail)
+        heads = open_entries(entries, self._macs.get(trail))
+        for entry_id, problem in continuity.follow(entries, heads):
+            self._flaw(entry_id.decode("utf-8", "replace"), problem, trail)

@@ -2,10 +2,23 @@
 
 floor   the same hops with nothing decided on the way
 path    the real system, everything on
+sealing the same with the sealer stopped, in turn
+proving how fast a trail is verified
 """
 
 from mas.bench.floor import run_floor
 from mas.bench.path import run_one_way, run_round_trip
+from mas.bench.proving import Proof, run_verify
 from mas.bench.result import Result
+from mas.bench.sealing import Pair, run_sealing
 
-__all__ = ["Result", "run_floor", "run_one_way", "run_round_trip"]
+__all__ = [
+    "Pair",
+    "Proof",
+    "Result",
+    "run_floor",
+    "run_one_way",
+    "run_round_trip",
+    "run_sealing",
+    "run_verify",
+]

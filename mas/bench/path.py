@@ -13,7 +13,10 @@ import msgspec
 
 from mas.agent import Agent, AgentMessage
 from mas.bench.result import Result, counters, percentile
+from mas.redis import open_redis
 from mas.system import System, open_system
+
+_NAMESPACE = "bench"
 
 
 class Load(msgspec.Struct):
@@ -62,33 +65,37 @@ async def run_one_way(url: str, messages: int, *, senders: int = 64, pad: int = 
 
     :param pad: bytes of padding in each payload
     """
-    async with _two_agents(url) as system:
-        source, sink = system.agent("source"), system.agent("sink")
-        assert isinstance(sink, Sink)  # noqa: S101 - as configured below
-        sink.expect(messages)
-        padding, numbers = "x" * pad, iter(range(messages))
+    async with two_agents(url) as system:
+        return await send_one_way(system, messages, senders=senders, pad=pad)
 
-        async def send(count: int) -> None:
-            for number in islice(numbers, count):
-                sink.sent[number] = time.perf_counter()
-                await source.send("sink", "bench.load", Load("world", number, padding))
 
-        before = await counters(system.redis)
-        began, cpu = time.perf_counter(), time.process_time()
-        async with anyio.create_task_group() as crowd:
-            for number in range(senders):
-                crowd.start_soon(send, messages // senders + (number < messages % senders))
-        await sink.done.wait()
-        took, cpu = time.perf_counter() - began, time.process_time() - cpu
-        after = await counters(system.redis)
-        latencies = sorted(sink.latencies)
-    return _result("one way", messages, took, cpu, latencies, before, after)
+async def send_one_way(system: System, messages: int, *, senders: int = 64, pad: int = 0) -> Result:
+    """Do as `run_one_way` does, in a system of `two_agents`."""
+    source, sink = system.agent("source"), system.agent("sink")
+    assert isinstance(sink, Sink)  # noqa: S101 - as configured below
+    sink.expect(messages)
+    padding, numbers = "x" * pad, iter(range(messages))
+
+    async def send(count: int) -> None:
+        for number in islice(numbers, count):
+            sink.sent[number] = time.perf_counter()
+            await source.send("sink", "bench.load", Load("world", number, padding))
+
+    before = await counters(system.redis)
+    began, cpu = time.perf_counter(), time.process_time()
+    async with anyio.create_task_group() as crowd:
+        for number in range(senders):
+            crowd.start_soon(send, messages // senders + (number < messages % senders))
+    await sink.done.wait()
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    after = await counters(system.redis)
+    return _result("one way", messages, took, cpu, sorted(sink.latencies), before, after)
 
 
 async def run_round_trip(url: str, messages: int, *, in_flight: int = 1, pad: int = 0) -> Result:
     """Ask and be answered, so many at a time, and return what it took."""
     latencies: list[float] = []
-    async with _two_agents(url) as system:
+    async with two_agents(url) as system:
         source = system.agent("source")
         padding = "x" * pad
 
@@ -110,20 +117,37 @@ async def run_round_trip(url: str, messages: int, *, in_flight: int = 1, pad: in
 
 
 @asynccontextmanager
-async def _two_agents(url: str) -> AsyncGenerator[System]:
+async def two_agents(url: str) -> AsyncGenerator[System]:
+    """Run a system of a source and a sink, in a namespace that it leaves empty."""
     with TemporaryDirectory() as directory:
         config = {
             "service_redis_url": url,
             "data_dir": str(Path(directory) / "data"),
-            "namespace": "bench",
+            "namespace": _NAMESPACE,
             "permissions": [{"type": "allow", "from": ["source"], "to": ["sink"]}],
             "agents": [
                 {"agent_id": "sink", "class_path": Sink},
                 {"agent_id": "source", "class_path": Source},
             ],
         }
-        async with open_system(config, environ={}) as system:
-            yield system
+        try:
+            async with open_system(config, environ={}) as system:
+                yield system
+        finally:
+            # The next one has another secret, and would trust nothing of what it found.
+            with anyio.CancelScope(shield=True):
+                await _sweep(url)
+
+
+async def _sweep(url: str) -> None:
+    async with open_redis(url) as redis:
+        cursor = b"0"
+        while True:
+            cursor, keys = await redis.call("SCAN", cursor, "MATCH", f"{_NAMESPACE}:*", "COUNT", 1000)
+            if keys:
+                await redis.call("UNLINK", *keys)
+            if cursor == b"0":
+                return
 
 
 def _result(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mas.audit import LEASE, EventKind, Events, Places, Sealer
+from mas.audit import EventKind, Events, Places, Sealer
 from mas.clock import Clock
 from mas.keys import Keys
 from mas.letters import Archivist
@@ -23,12 +23,11 @@ def sealer_of(
 ) -> Sealer:
     """Return who seals the trails.
 
-    :param first: whether this process has nothing more urgent to do, and others may wait for it
+    :param first: whether this process has nothing more urgent to do, and takes it over from others
     """
     audit = settings.gateway.audit
     places = Places.of(audit, settings.data_dir, settings.base)
-    patience = 0.0 if first else LEASE
-    return Sealer(redis, keys, keyring, audit, places, events, clock=clock, patience=patience)
+    return Sealer(redis, keys, keyring, audit, places, events, clock=clock, suited=first)
 
 
 def archivist_of(

@@ -41,7 +41,7 @@ class Desk:
         for reply in replies:
             await reply.result()
 
-    def sealer(self, *, clock: Clock = SYSTEM, patience: float = 0, **settings: Any) -> Sealer:
+    def sealer(self, *, clock: Clock = SYSTEM, suited: bool = True, **settings: Any) -> Sealer:
         quick: dict[str, Any] = {"seal_interval": 0.1}
         chosen = AuditSettings(**(quick | settings))
         return Sealer(
@@ -52,7 +52,7 @@ class Desk:
             self.places,
             self.events,
             clock=clock,
-            patience=patience,
+            suited=suited,
         )
 
     @asynccontextmanager

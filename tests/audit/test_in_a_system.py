@@ -1,27 +1,23 @@
 """The trail as a whole system writes it: complete, equal to what was decided, and sealed whoever dies."""
 
-import os
-import signal
 from typing import Any
 
-import anyio
 import msgspec
 import pytest
 
-from mas import Agent, MessageRefused, open_system
+from mas import Agent, MessageRefused
 from mas.audit import AuditTrail, Events, Filter, Places, Trail
 from mas.audit.access import outside_seals
 from mas.audit.payload import decrypt
 from mas.audit.record import AuditRecord
 from mas.settings import AuditSettings
 from mas.system import Part
-from tests.faults.cast import Receiver, Sender
-from tests.faults.checker import Journal, check
-from tests.faults.runner import process
+from tests.audit.killed import leave_a_trail
 from tests.redis.waiting import until
-from tests.world import ENVIRON, KEYRING, KEYS, Tally, asking, audit, data_dir, deployment, entries, running
+from tests.world import KEYRING, KEYS, Tally, asking, audit, data_dir, entries, running
 
-COUNT = 50_000 if os.environ.get("MAS_TEST_LONG") else 2000
+COUNT = 2000
+"""Messages, on either backend; `test_real_trail` does the same with 50,000, once."""
 AGENTS: frozenset[Part] = frozenset({"agents"})
 
 
@@ -48,39 +44,13 @@ async def verified(redis, redis_url):
 async def test_four_gateways_two_of_them_killed_leave_a_trail_that_verifies(
     redis_url, tmp_path, anyio_backend
 ):
-    journal = Journal(tmp_path / "journal")
-    receiver = {"class_path": Receiver, "init_kwargs": {"journal": str(journal.path)}}
-    config = deployment(redis_url, a=Sender, b=receiver)
-    alone = {**config, "agents": []}
-
-    async def send(agent):
-        for n in range(COUNT):
-            await agent.send("b", "work", n)
-
-    with asking(redis_url) as client:
-        async with (
-            open_system(config, parts=AGENTS, environ=ENVIRON) as system,
-            process(alone, "gateway", anyio_backend) as first,
-            process(alone, "gateway", anyio_backend) as second,
-            process(alone, "gateway", anyio_backend),
-            process(alone, "gateway", anyio_backend),
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(send, system.agent("a"))
-            # The first holds the sealer's lease.
-            for gateway, share in ((first, 3), (second, 2)):
-                await until(lambda: len(journal.read()) >= COUNT // share, within=120)  # noqa: B023
-                gateway.signal(signal.SIGKILL)
-            await until(lambda: len(journal.read()) >= COUNT, within=120)
-            await until(lambda: client.xlen("agent.stream:b") == 0)
-            await until(lambda: client.hget(KEYS.audit_sealed, "messages") == str(COUNT).encode(), within=20)
-            report = await verified(system.redis, redis_url)
-            assert report.flaws == []
-            assert report.exit_code == 0
-            assert report.sealed >= COUNT
-        fate = check(client, range(COUNT), journal.read(), "b")
-        assert (fate.lost, fate.unaudited, fate.forged, fate.pending) == (0, 0, 0, 0)
-        assert len({record["gateway"] for record in audit(client)}) > 1
+    left = await leave_a_trail(redis_url, tmp_path, COUNT, anyio_backend)
+    assert left.report.flaws == []
+    assert left.report.exit_code == 0
+    assert left.report.sealed >= COUNT
+    fate = left.fate
+    assert (fate.lost, fate.unaudited, fate.forged, fate.pending) == (0, 0, 0, 0)
+    assert left.gateways > 1
 
 
 async def test_each_decision_has_one_record_with_its_rule(redis_url):

@@ -118,10 +118,37 @@ async def test_a_sealer_that_cannot_seal_leaves_the_lease_to_one_that_can(desk, 
     assert (await desk.verify()).flaws == []
 
 
-async def test_a_patient_sealer_lets_another_go_first(desk):
-    async with desk.sealing(patience=3600):
+async def test_a_sealer_that_is_busy_lets_another_go_first(desk, monkeypatch):
+    monkeypatch.setattr("mas.audit.sealer.LEASE", 3600)
+    async with desk.sealing(suited=False):
         await desk.write(10)
         await desk.seal_all()
+
+
+async def test_a_sealer_that_is_busy_seals_until_one_comes_that_is_not_and_then_leaves_it_to_that_one(
+    desk, monkeypatch
+):
+    monkeypatch.setattr("mas.audit.sealer.LEASE", 0.2)
+    monkeypatch.setattr("mas.audit.sealer._RENEWAL", 0.05)
+    async with desk.sealing(suited=False):
+        await desk.write(10)
+        await desk.until_sealed()
+        busy = await desk.redis.call("GET", KEYS.audit_sealer)
+        async with desk.sealing():
+            await desk.until(lambda: held_by_another(desk, busy))
+            suited = await desk.redis.call("GET", KEYS.audit_sealer)
+            for _ in range(10):
+                await desk.write(10)
+                await desk.until_sealed()
+            assert await desk.redis.call("GET", KEYS.audit_sealer) == suited
+        await desk.write(10)
+        await desk.until_sealed()
+        assert await desk.redis.call("GET", KEYS.audit_sealer) == busy
+    assert (await desk.verify()).flaws == []
+
+
+async def held_by_another(desk, holder):
+    return await desk.redis.call("GET", KEYS.audit_sealer) not in {None, holder}
 
 
 async def test_a_record_that_nobody_may_have_written_is_sealed_with_its_flaw_and_stays_on_record(desk):
