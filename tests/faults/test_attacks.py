@@ -240,7 +240,7 @@ async def test_a_stage_that_raises_refuses(redis_url, stage, monkeypatch):
     broken.__name__ = stage
     order = tuple(broken if each.__name__ == stage else each for each in stages.ORDER)
     monkeypatch.setattr("mas.gateway.stages.ORDER", order)
-    monkeypatch.setattr("mas.gateway.service.stages_for", lambda _: order)
+    monkeypatch.setattr("mas.gateway.measures.stages_for", lambda _: order)
     with asking(redis_url) as client:
         async with running(redis_url, permissions=PERMISSIONS, a=Receiver, b=Receiver) as system:
             await system.agent("a").send("b", "x", 1)
