@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mas.audit import PublicKeys, Trail, trail_key
 from mas.audit import Report as Found
-from mas.audit.entry import order
+from mas.audit.entry import Raw, order
 from mas.audit.record import read_ranges
 from mas.audit.seal import RangeSeal, sealed_of
 from mas.audit.verify import Verifier
@@ -93,10 +93,7 @@ def verified(client: Any) -> Found:
     with client.pipeline() as at_once:
         for stream in (KEYS.audit_seals, *(trail.stream(KEYS) for trail in Trail)):
             at_once.xrange(stream)
-        seals, *trails = [
-            deque([name, [part for pair in fields.items() for part in pair]] for name, fields in found)
-            for found in at_once.execute()
-        ]
+        seals, *trails = [deque(map(_raw, found)) for found in at_once.execute()]
     left = dict(zip(Trail, trails, strict=True))
     for entry in seals:
         link = sealed_of(entry)
@@ -108,6 +105,10 @@ def verified(client: Any) -> Found:
     for trail, rest in left.items():
         verifier.records(trail, list(rest))
     return verifier.finish()
+
+
+def _raw(entry: tuple[bytes, dict[bytes, bytes]]) -> Raw:
+    return [entry[0], [part for pair in entry[1].items() for part in pair]]
 
 
 def _unmatched(records: list[Any], dead: list[Any]) -> int:
