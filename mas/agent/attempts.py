@@ -52,6 +52,7 @@ class Attempts:
         self._one_at_a_time = anyio.Lock()
         self._failed = self._handled = 0
         self._failed_at = self._reported_at = float("-inf")
+        """When there was trouble last, as far as this life knows."""
         self.report_due = False
 
     def stop(self) -> None:
@@ -117,6 +118,9 @@ class Attempts:
                 if not unfit:
                     self._failed += 1
                     self._failed_at = self._clock.monotonic()
+                elif delivery.probe:
+                    # Who refuses a payload lives, or one sender could spend all probes for nothing.
+                    self._count_probe()
                 if unfit or attempt >= limits.max_attempts:
                     reason, trace = _reason(error), None if unfit else error
                     log.error("a message is given up", delivery=repr(message), reason=reason, exc_info=trace)  # noqa: TRY400
@@ -125,7 +129,10 @@ class Attempts:
                     return
                 log.warning("a handler failed; it is tried again", delivery=repr(message), exc_info=error)
             else:
-                self._handled += 1
+                if delivery.probe:
+                    self._count_probe()
+                else:
+                    self._handled += 1
                 self._settling.done(delivery.entry)
                 return
             finally:
@@ -136,6 +143,11 @@ class Attempts:
             attempt = await self._count_start(delivery)
             if not attempt:
                 return
+
+    def _count_probe(self) -> None:
+        """Count a probe that was handled: the circuit waits for just this word."""
+        self._handled += 1
+        self._failed_at = self._clock.monotonic()
 
     async def _count_start(self, delivery: Delivery) -> int:
         """Count the start that is about to happen; 0 when somebody else owns the entry by now."""

@@ -41,7 +41,7 @@ async def _steer(config: Path | None, do: Do, name: str, only: str | None, timeo
                 failure, became = "\n".join(complaint(error)), ""
             else:
                 failure = "\n".join(complaint(MasError(answer.error))) if answer.error else ""
-                became = _became(answer)
+                became = _became(do, answer)
                 # An instance that went along with another of its agent need not be told again.
                 done |= {(runner.runner, each) for each in answer.along}
             if failure:
@@ -52,9 +52,17 @@ async def _steer(config: Path | None, do: Do, name: str, only: str | None, timeo
     return code
 
 
-def _became(answer: Answer) -> str:
+def _became(do: Do, answer: Answer) -> str:
     along = ", ".join(path.rpartition("/")[2] for path in answer.along)
-    return f"{answer.state or 'gone'}{f'; restarted with it: {along}' if along else ''}"
+    return f"{answer.state or 'gone'}{f'; {_DONE[do]}: {along}' if along else ''}"
+
+
+_DONE = {
+    Do.RESTART: "restarted with it",
+    Do.PAUSE: "paused below",
+    Do.RESUME: "resumed below",
+    Do.DRAIN: "drained below",
+}
 
 
 def _meant(runners: Iterable[Runner], name: str, only: str | None) -> list[tuple[Runner, str]]:

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from redis.exceptions import ResponseError
+
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import Events
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
-from mas.errors import ConfigurationError
+from mas.errors import ConfigurationError, RedisUnavailable
 from mas.keys import Keys
-from mas.redis import EmbeddedServer, Endpoint, Redis, Script, open_redis
+from mas.redis import EmbeddedServer, Endpoint, Redis, RedisRefused, Script, open_redis
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.settings import Settings, deployment_secret, load
 from mas.settings.deployment import NAME as SECRET_NAME
@@ -48,11 +50,11 @@ async def reaching(
     :param scripts: what the command calls
     :param blocking: seconds that its longest read waits
     :raises ConfigurationError: if the configuration cannot be used, or its secret is not here
-    :raises RedisUnavailable: if its Redis cannot be reached
+    :raises RedisUnavailable: if its Redis cannot be reached, or refuses what the command needs
     """
     settings = load(config)
     keys, keyring = Keys(settings.namespace), Keyring(_secret(settings))
-    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
+    url = settings.redis_url.reveal() if settings.redis_url else _embedded(settings)
     timeouts = settings.gateway.redis
     async with open_redis(
         Endpoint.parse(url, allow_plaintext=timeouts.allow_plaintext),
@@ -63,7 +65,10 @@ async def reaching(
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
         events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
-        yield Deployment(settings, redis, keys, keyring, _actor(), events)
+        try:
+            yield Deployment(settings, redis, keys, keyring, _actor(), events)
+        except ResponseError as error:
+            raise RedisRefused(f"{redis.endpoint.address} refused a command: {error}") from error
 
 
 @asynccontextmanager
@@ -71,6 +76,14 @@ async def operating(config: Path | None) -> AsyncGenerator[Operator]:
     """Give an operator of the deployment that a configuration describes; raises what `reaching` does."""
     async with reaching(config, scripts=(), blocking=BLOCK) as deployment:
         yield Operator(deployment.redis, deployment.keys, deployment.keyring, actor=deployment.actor)
+
+
+def _embedded(settings: Settings) -> str:
+    """Return where the embedded server listens; it lives as long as its system, so that there may be none."""
+    server = EmbeddedServer(settings.data_dir)
+    if not server.socket.exists():
+        raise RedisUnavailable(f"nothing runs here: no server listens at {server.socket}")
+    return server.url
 
 
 def _secret(settings: Settings) -> bytes:

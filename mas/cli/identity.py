@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 import click
 import msgspec
+from redis.exceptions import ResponseError
 
 from mas.audit import EventKind
 from mas.cli.deployment import Deployment, reaching
@@ -125,11 +126,18 @@ async def _revoke(config: Path | None, agent: AgentId, instance: InstanceId | No
         done = await revoke(at.redis, at.keys, at.keyring, agent, instance, reason=reason, actor=at.actor)
         # Here too, in case that Redis forgets before anybody else has taken note.
         await anyio.to_thread.run_sync(_file(at).keep, [done.tombstone])
-        await shut_out(at.redis, at.keys, agent, done.instances)
+        trouble = ""
+        try:
+            await shut_out(at.redis, at.keys, agent, done.instances)
+        except ResponseError as error:
+            # A gateway does it as soon as it hears of the revoke, and so does every other.
+            trouble = f"warning: its redis users are left to the gateways, since redis says: {error}"
         tokens = {0: "it had no token", 1: "its token is gone"}.get(
             done.tokens, f"its {done.tokens} tokens are gone"
         )
         click.echo(printable(f"{done.tombstone.field} revoked: {tokens}"))
+        if trouble:
+            click.echo(printable(trouble), err=True)
 
 
 async def _lift(config: Path | None, agent: AgentId, instance: InstanceId | None) -> None:
@@ -200,6 +208,8 @@ def _way_in(at: Deployment, agent: AgentId, url: RedisUrl | None) -> RedisUrl:
     """Return how one that runs elsewhere reaches Redis: as told, else as this deployment does."""
     if any(listed.agent_id == agent for listed in at.settings.agents):
         raise EnrolmentRefused(agent, "agents.yaml lists it, so a runner runs it")
+    if url is None and at.settings.redis_url is not None and at.settings.redis_url.leads_here:
+        click.echo(f"note: {at.settings.redis_url} is this machine; for another, give --redis-url", err=True)
     url = url or at.settings.redis_url
     if url is None:
         raise EnrolmentRefused(

@@ -101,12 +101,21 @@ def leaves(value: Any) -> Iterator[Leaf]:
         elif isinstance(node, list):
             if len(steps) >= _DEEPEST:
                 raise Unreadable("it is nested too deeply")
-            stack.extend((child, (*steps, at), context) for at, child in reversed(list(enumerate(node))))
+            stack.extend(
+                (child, (*steps, at), context)
+                for at, child in reversed(list(enumerate(node)))
+                if not _is_measure(child)
+            )
         elif isinstance(node, str):
             if len(node) >= _SHORTEST:
                 yield Leaf(node, f"{context[:-1]}:\x1f" if context else "", steps)
-        elif node is not None and not isinstance(node, bool):
+        elif node is not None and not isinstance(node, bool) and not _is_measure(node):
             yield Leaf(written(node), f"{context[:-1]}:\x1f" if context else "", steps)
+
+
+def _is_measure(node: Any) -> bool:
+    """Say whether a value is a number with a fraction: no identifier is one, and a vector holds many."""
+    return isinstance(node, float) and not node.is_integer()
 
 
 def written(number: float) -> str:

@@ -2,8 +2,9 @@
 
 A circuit is closed while the target's handlers fare well. When enough of their outcomes are failures it
 opens: messages to the target are refused, with the time to wait. After that time it is half open: a few
-messages probe, and the first reports of their fate close it or open it again. One circuit a target,
-in Redis, on Redis' clock, for all gateways.
+messages probe, and the first reports of their fate close it or open it again. A probe's delivery says that
+it is one, or a receiver that was restarted, and knows of no trouble, would keep its success to itself. One
+circuit a target, in Redis, on Redis' clock, for all gateways.
 
 Failures are what receivers report of their handlers, and leases that lapsed; never a payload that does
 not fit its model, or one sender could close a target to all others.
@@ -49,7 +50,9 @@ end
 
 local function circuit_pass(key)
   local c = circuit_of(key)
-  if c.state == 'half-open' then c.probes, c.touched = c.probes + 1, true end
+  if c.state ~= 'half-open' then return false end
+  c.probes, c.touched = c.probes + 1, true
+  return true
 end
 
 local function circuit_report(key, failed, handled)

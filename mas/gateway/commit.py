@@ -63,7 +63,10 @@ for i, change in ipairs(changes) do
       answers[answered[1]] = true
     end
     bucket_pay(paying)
-    if circuit ~= '' then circuit_pass(circuit) end
+    if circuit ~= '' and circuit_pass(circuit) then
+      table.insert(writes[1][2], 'probe')
+      table.insert(writes[1][2], '1')
+    end
     if chain ~= '' then chain_pay(chain) end
     if report[1] ~= '' then circuit_report(unpack(report)) end
     if removal[1] ~= '' then

@@ -66,12 +66,15 @@ ENROL = Script(
 
 LEAVE = Script(
     "leave",
-    # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel.
-    # ARGV: instance, instance field, leave event, group, 1 to leave only when the heartbeat is gone,
-    #       how long the token is still needed in milliseconds.
-    # Returns 0 if it is alive after all.
+    # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel, outsiders.
+    # ARGV: instance, instance field, leave event, group, 1 to leave only when it is dead, how long the token
+    #       is still needed in milliseconds, agent.
+    # Returns 0 if it is alive after all: it beats, or if it runs elsewhere, its token is good.
     """#!lua
-    if ARGV[5] == '1' and redis.call('EXISTS', KEYS[4]) == 1 then return 0 end
+    if ARGV[5] == '1' then
+      local outside = redis.call('SISMEMBER', KEYS[8], ARGV[7]) == 1
+      if redis.call('EXISTS', KEYS[outside and 3 or 4]) == 1 then return 0 end
+    end
     redis.call('DEL', KEYS[4], KEYS[5])
     redis.call('PEXPIRE', KEYS[3], ARGV[6], 'LT')
     if redis.call('EXISTS', KEYS[3]) == 0 then
@@ -208,8 +211,17 @@ async def leave(
             keys.instance_stream(agent, instance),
             keys.stream(agent),
             keys.system,
+            keys.outsiders,
         ],
-        [instance, instance_field(instance), event, AGENT_GROUP, int(only_if_dead), int(in_flight * 1000)],
+        [
+            instance,
+            instance_field(instance),
+            event,
+            AGENT_GROUP,
+            int(only_if_dead),
+            int(in_flight * 1000),
+            agent,
+        ],
     )
     return bool(left)
 

@@ -22,7 +22,8 @@ DEAD = Script(
     "find the dead",
     # KEYS: agents, outsiders.  ARGV: templates of an agent's instances, and of an instance's heartbeat, own
     # stream and token hash, with @A for the agent and @I for the instance.  Returns agent and instance in
-    # turn. One that runs elsewhere cannot make its streams again: it is there for as long as its token.
+    # turn. One that runs elsewhere cannot make its streams again, and could beat for ever: it is there for
+    # just as long as its token.
     """
     local dead = {}
     for _, agent in ipairs(redis.call('SMEMBERS', KEYS[1])) do
@@ -35,7 +36,9 @@ DEAD = Script(
           return redis.call('EXISTS', key) == 1
         end
         local good = exists(ARGV[4])
-        if not exists(ARGV[2]) and not (good and (outside or not exists(ARGV[3]))) then
+        local gone = not good
+        if not outside then gone = not exists(ARGV[2]) and not (good and not exists(ARGV[3])) end
+        if gone then
           dead[#dead + 1] = agent
           dead[#dead + 1] = instance
         end
@@ -45,6 +48,7 @@ DEAD = Script(
     """,
 )
 _A, _I = AgentId("@A"), InstanceId("@I")
+_WHY = "no sign of life, or no good token any more"
 
 
 class HealthMonitor:
@@ -86,7 +90,9 @@ class HealthMonitor:
                 continue
             who = AgentId(agent), InstanceId(instance)
             if await leave(self._redis, keys, *who, in_flight=self._in_flight, only_if_dead=True):
-                log.warning("an instance died without leaving", agent=agent, instance=instance)
-                self._events.post(EventKind.LEFT, f"{agent}:{instance}", detail="it died without leaving")
+                log.warning(
+                    "an instance is taken off the books", agent=agent, instance=instance, problem=_WHY
+                )
+                self._events.post(EventKind.LEFT, f"{agent}:{instance}", detail=_WHY)
                 buried.append(who)
         return buried

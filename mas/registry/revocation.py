@@ -167,6 +167,9 @@ async def _say(
         if before is not None:
             # Redis' clock may have been set back since.
             at = max(at, before.at + 1e-3)
+            if revoked and before.revoked:
+                # Said again, it holds for the reason that was given.
+                reason = reason or before.reason
         done = await bury(redis, keys, keyring, Tombstone(agent, at, instance, revoked, reason), seen=seen)
         if done is not None:
             return done._replace(before=before)

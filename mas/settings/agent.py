@@ -38,8 +38,9 @@ class AgentSettings:
     within: Annotated[float, Within(0.1, 86_400, "s")] | None = None
     """The period over which restarts are counted, in seconds. None: 60, or its supervisor's."""
 
-    shutdown: Annotated[float, Within(0, 3600, "s")] = 5.0
-    """How long the agent may take to stop before it is cancelled, in seconds."""
+    shutdown: Annotated[float, Within(0, 3600, "s")] | None = 5.0
+    """How long the agent may take to stop before it is cancelled, in seconds. 0: it is cancelled at once.
+    None: as long as it takes, but for the end of the system, which has `shutdown_grace`."""
 
     start_timeout: Annotated[float, Within(0.1, 3600, "s")] = 30.0
     """How long the agent may take to become ready, in seconds."""

@@ -34,6 +34,8 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from trees.problems(settings.supervisors, settings.agents)
     yield from _processes(settings)
     yield from _roles(settings)
+    for place, problem in contradicted(settings.permissions).items():
+        yield Problem(("permissions", place), problem, "keep one of the two")
     yield from _pairs(settings)
     yield from _redis(settings)
     yield from _tokens(settings)
@@ -51,8 +53,6 @@ def warnings(settings: Settings) -> Iterator[Problem]:
                     f"names {name}, which no agent here has as its id; it may run elsewhere",
                     hint if hint.startswith("did") else "",
                 )
-    for place, problem in contradicted(settings.permissions).items():
-        yield Problem(("permissions", place), problem)
     limits = settings.gateway.rate_limit
     for section, names in (("overrides", limits.overrides), ("pairs", limits.pairs)):
         for name in names:

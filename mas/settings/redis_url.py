@@ -41,7 +41,12 @@ class RedisUrl(Secret):
     @property
     def crosses_network_in_clear(self) -> bool:
         """Say whether what is sent could be read on the way: no TLS, and not this machine."""
-        return not self.scheme.startswith("rediss") and not all(map(is_loopback, self.hosts))
+        return not self.scheme.startswith("rediss") and not self.leads_here
+
+    @property
+    def leads_here(self) -> bool:
+        """Say whether it is of use on this machine only: a unix socket, or a loopback address."""
+        return all(map(is_loopback, self.hosts))
 
     def shown(self) -> str:
         """Return the URL without its password and without query values that could be secret."""

@@ -11,7 +11,7 @@ Quiet = Callable[[str], Awaitable[None]]
 
 
 async def carry_out(root: Supervisor, do: Do, path: str, quiet: Quiet) -> tuple[str, ...]:
-    """Do it, and return the paths of those that were restarted along, when it is done.
+    """Do it, and return the paths of those besides it to whom it was done along, when it is done.
 
     :raises UnknownChild: if there is no such child
     :raises SupervisionError: if it could not be done
@@ -19,29 +19,32 @@ async def carry_out(root: Supervisor, do: Do, path: str, quiet: Quiet) -> tuple[
     node = root.tree().find(path)
     if node is None or not path:
         raise UnknownChild(path, root.name)
+    along: list[str] = []
     match do:
         case Do.RESTART:
             before = _restarts_beside(root, path)
             await root.restart(path, by_strategy=True)
             after = _restarts_beside(root, path)
-            return tuple(each for each, times in after.items() if times > before.get(each, times))
+            along = [each for each, times in after.items() if times > before.get(each, times)]
         case Do.START:
             await root.start(path)
         case Do.STOP:
             await root.stop(path)
         case Do.PAUSE:
-            for worker in _workers(node, State.RUNNING, State.PAUSED):
+            along = _workers(node, State.RUNNING, State.PAUSED)
+            for worker in along:
                 await root.pause(worker)
         case Do.RESUME:
-            for worker in _workers(node, State.PAUSED):
+            along = _workers(node, State.PAUSED)
+            for worker in along:
                 await root.resume(worker)
         case Do.DRAIN:
-            workers = _workers(node, State.RUNNING, State.PAUSED)
-            for worker in workers:
+            along = _workers(node, State.RUNNING, State.PAUSED)
+            for worker in along:
                 await root.pause(worker)
-            for worker in workers:
+            for worker in along:
                 await quiet(worker)
-    return ()
+    return tuple(each for each in along if each != path)
 
 
 def _restarts_beside(root: Supervisor, path: str) -> dict[str, int]:

@@ -128,7 +128,7 @@ class Listener:
             log.warning("a command was obeyed, but its answer is lost", problem=str(error))
 
     async def _do(self, command: Command) -> tuple[str, tuple[str, ...]]:
-        """Return why it was not done, if it was not, and who was restarted along."""
+        """Return why it was not done, if it was not, and to whom it was done along."""
         if command.path != self._within and not command.path.startswith(f"{self._within}/"):
             return f"only {self._within} and what is below it can be steered", ()
         try:

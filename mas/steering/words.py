@@ -52,7 +52,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     state: State | None = None
     """What state the child is in now; None if there is none of that path."""
     along: tuple[str, ...] = ()
-    """The paths of those that were restarted with it."""
+    """The paths of those besides it that were restarted, paused or resumed with it."""
 
 
 class Node(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -105,7 +105,7 @@ class Keeper:
                     await anyio.lowlevel.checkpoint_if_cancelled()
                 died, group.deferred = group.deferred, None
                 for slot in died:
-                    if slot.wanted and slot.state in _DOWN:
+                    if slot.state in _DOWN:
                         self.crew.charge(slot, slot.error)
 
     async def _stop_all(self) -> None:

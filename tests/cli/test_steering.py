@@ -152,10 +152,13 @@ def test_each_word_does_what_it_says(tmp_path):
         assert (state("agents/front/back/c-1"), state("agents/front/back/c-2")) == ("paused", "paused")
         say("resume", "c-2")
         assert (state("agents/front/back/c-1"), state("agents/front/back/c-2")) == ("paused", "running")
-        say("resume", "back")
+        assert say("resume", "back").endswith(": running; resumed below: c-1\n")
         assert state("agents/front/back/c-1") == "running"
         assert "paused" in say("drain", "quiet")
         say("resume", "agents/quiet")
+        assert say("drain", "back").endswith(": running; drained below: c-1, c-2\n")
+        assert say("pause", "back").endswith(": running; paused below: c-1, c-2\n")
+        say("resume", "front")
         say("stop", "front/a")
         assert state("agents/front/a") == "stopped"
         say("start", "a")
@@ -200,8 +203,16 @@ def test_without_the_secret_nothing_is_shown_and_none_is_made(tmp_path, redis_ur
     assert not (tmp_path / ".mas" / "secret").exists()
 
 
+def test_where_no_embedded_server_runs_that_is_told_at_once(tmp_path):
+    shown = mas("ps", cwd=write(tmp_path, code=CODE, agents=AGENTS), MAS_SECRET="a secret of sixteen bytes")
+    assert (shown.returncode, shown.stdout) == (69, "")
+    assert shown.stderr.startswith("error: nothing runs here: no server listens at ")
+    assert len(shown.stderr.splitlines()) == 1
+
+
 def test_without_a_server_it_is_redis_that_is_missing(tmp_path):
-    directory = write(tmp_path, code=CODE, agents=f"gateway: {{redis: {{connect_timeout: 0.3}}}}\n{AGENTS}")
+    url = f"service_redis_url: unix://{tmp_path}/none.sock\ngateway: {{redis: {{connect_timeout: 0.3}}}}\n"
+    directory = write(tmp_path, code=CODE, agents=url + AGENTS)
     shown = mas("ps", cwd=directory, MAS_SECRET="a secret of sixteen bytes and more")
     assert shown.returncode == 69
 

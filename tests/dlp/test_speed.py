@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a table is read by its rows
 
 import json
+import random
 import re
 import time
 import timeit
@@ -30,6 +31,14 @@ def test_a_clean_payload_costs_a_fraction_of_what_re_takes(scanner: Scanner, siz
     ours = best(lambda: scanner.scan(payload), 500)
     theirs = best(lambda: [search(payload) for search in searches], 5)
     assert ours * share <= theirs
+
+
+def test_an_embedding_costs_little_more_than_reading_it(scanner: Scanner):
+    draw = random.Random(1)
+    payload = json.dumps({"vector": [draw.gauss(0, 1) for _ in range(768)]}).encode()
+    assert not scanner.is_clean(payload)
+    assert scanner.scan(payload) is CLEAN
+    assert best(lambda: scanner.scan(payload), 5) < 8 * best(lambda: json.loads(payload), 5)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import time
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,8 @@ from mas import Agent, ConfigurationError, Decision, MessageRefused
 from mas.gateway import rates
 from mas.ids import AgentId
 from mas.settings import RateLimitSettings, RateOverride, load
+from tests.hand import decided, enrolled
+from tests.redis.waiting import until
 from tests.world import KEYS, asking, audit, running
 
 ONE = f"""
@@ -144,3 +148,52 @@ async def test_a_pair_over_its_rate_is_told_the_wait_and_the_sender_may_write_to
         await system.agent("c").send("b", "x", confirm=True)
     with asking(redis_url) as client:
         assert [record["decision"] for record in audit(client)].count("RATE_LIMITED") == 3
+
+
+async def test_all_instances_of_an_agent_share_its_buckets_whichever_gateway_decides(redis_url):
+    limits = {"rate_limit": {"per_hour": 10}}
+    twins = {"class_path": Quiet, "instances": 3}
+    both = {"gateway": limits, "permissions": [{"type": "allow", "from": "a", "to": "b"}]}
+    async with running(redis_url, **both, a=twins, b=Quiet) as one, running(redis_url, **both) as other:
+        senders = [seat.life.agent for seat in one.seats if seat.spec.agent_id == "a"]
+        told: list[Decision] = []
+
+        async def tell(agent) -> None:
+            try:
+                await agent.send("b", "x", confirm=True)
+            except MessageRefused as refused:
+                told.append(refused.decision)
+            else:
+                told.append(Decision.ALLOWED)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(60):
+                tasks.start_soon(tell, senders[number % 3])
+        assert (told.count(Decision.ALLOWED), told.count(Decision.RATE_LIMITED)) == (10, 50)
+        await until(lambda: sum(s.decisions[Decision.RATE_LIMITED] for s in (one, other)) == 50)
+
+
+async def test_who_waits_as_long_as_it_was_told_passes(redis_url):
+    limits = {"rate_limit": {"per_minute": 600, "burst": 1}}
+    async with running(redis_url, gateway=limits, a=Quiet, b=Quiet) as system:
+        a = system.agent("a")
+        await a.send("b", "x", confirm=True)
+        for _ in range(10):
+            refused = await refusal(a, "b")
+            assert refused.retry_after is not None
+            assert 0 < refused.retry_after <= 0.1
+            await anyio.sleep(refused.retry_after)
+            await a.send("b", "x", confirm=True)
+
+
+async def test_the_senders_clock_gains_it_nothing(redis_url):
+    """A submission may be dated minutes ahead; its bucket is filled by Redis' clock."""
+    limits = {"rate_limit": {"per_minute": 2}}
+    wild = [{"type": "allow_wildcard", "agent": "hand"}]
+    async with running(redis_url, gateway=limits, permissions=wild, b=Quiet) as system:
+        with asking(redis_url) as client:
+            hand = await enrolled(system, client, "hand")
+            for minutes in range(5):
+                hand.submit(hand.fields(hand.envelope("b"), at=time.time() + 60 * minutes - 120))
+            await decided(client)
+            assert [r["decision"] for r in audit(client)] == ["ALLOWED"] * 2 + ["RATE_LIMITED"] * 3

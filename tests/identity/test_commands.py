@@ -134,6 +134,15 @@ def test_what_a_revoke_and_a_lift_say_is_what_they_found(typed):
         assert told == {"one": "lost"}
 
 
+def test_a_revoke_repeated_keeps_the_reason_unless_another_is_given(typed):
+    for words, reason in ((("--reason", "lost"), "lost"), ((), "lost"), (("--reason", "stolen"), "stolen")):
+        assert typed("revoke", "out", *words).returncode == 0
+        assert f"revoked: {reason}" in typed("list").stdout
+    assert typed("lift", "out").returncode == 0
+    assert typed("revoke", "out").returncode == 0
+    assert "revoked:" not in typed("list").stdout
+
+
 def test_a_revoked_instance_is_listed_after_it_is_off_the_books(typed, server):
     assert typed("revoke", "out:one", "--reason", "lost").returncode == 0
     (row,) = [line for line in typed("list").stdout.splitlines() if line.startswith("out")]
@@ -180,6 +189,29 @@ def test_how_the_agent_reaches_redis_may_stand_in_the_environment(typed, tmp_pat
         done = typed(*words, "-o", "o.json", MAS_OUTSIDE_REDIS_URL=url)
         assert done.returncode == 0, done.stderr
         assert "@redis.example.test:6390/0" in (tmp_path / "o.json").read_text()
+
+
+def test_an_operator_without_a_say_over_redis_users_is_told_so(typed, server):
+    assert typed("enroll", "out:one", "-o", "one.json").returncode == 0
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "weak", "on", ">pw", "~*", "&*", "+@all", "-acl")
+    weak = server.url.replace(":operator@", "weak:pw@")
+    refused = typed("enroll", "out:two", "-o", "two.json", url=weak)
+    assert refused.returncode == REFUSED
+    assert "refused a command: " in refused.stderr
+    assert "acl|getuser" in refused.stderr
+    # A revoke binds all the same; only the connections are closed by a gateway, a moment later.
+    done = typed("revoke", "out:one", url=weak)
+    assert (done.returncode, done.stdout) == (0, "out:one revoked: its token is gone\n")
+    assert "its redis users are left to the gateways" in done.stderr
+    # Where nobody runs elsewhere, there is nothing to say.
+    assert typed("revoke", "in", url=weak).stderr == ""
+
+
+def test_whoever_enrols_for_this_machine_only_is_told_so(typed):
+    note = "is this machine; for another, give --redis-url"
+    assert note in typed("enroll", "out:one", "-o", "one.json").stderr
+    assert note not in typed("enroll", "out:two", "-o", "o.json", "--redis-url", "rediss://r.test").stderr
 
 
 def test_plaintext_to_another_machine_is_refused(typed, tmp_path):

@@ -128,6 +128,20 @@ async def test_a_dead_instance_is_found_and_a_living_one_is_left_alone(redis, cl
     assert await monitor.look() == []
 
 
+async def test_one_that_runs_elsewhere_is_there_for_as_long_as_its_token_however_long_it_beats(redis, client):
+    outside, lives = AgentRecord(A, outside=True), Lives(60, IN_FLIGHT)
+    await enrol(redis, KEYS, KEYRING, outside, ONE, now=time.time(), lives=lives)
+    monitor = monitor_of(redis)
+    assert await monitor.look() == []
+    # Its own Redis user lets it say so without an end.
+    client.set("agent:a:heartbeat:one", "1")
+    client.delete("agent:a:token_hash:one")
+    assert await monitor.look() == [(A, ONE)]
+    assert client.smembers("agent:a:instances") == set()
+    assert client.keys("agent:a:*") == []
+    assert await monitor.look() == []
+
+
 async def test_what_a_leaver_holds_stays_pending_and_its_consumer_with_it(redis, client):
     await join(redis)
     client.xadd("agent.stream:a", {"n": 1})

@@ -142,12 +142,39 @@ def test_a_misspelt_role_is_told_its_nearest():
     assert error.hint == "did you mean clinician?"
 
 
-def test_what_is_allowed_may_be_blocked_too():
-    pair = {"from": "a", "to": "b"}
-    assert permissions({"type": "allow", **pair}, {"type": "block", **pair}) == (
-        Allow(senders=(A,), targets=(B,)),
+PAIR = {"from": "a", "to": "b"}
+
+
+@pytest.mark.parametrize(
+    ("granted", "blocked"),
+    [
+        ({"type": "allow", **PAIR}, PAIR),
+        ({"type": "allow", **PAIR, "types": "x"}, PAIR),
+        ({"type": "allow", "from": "a", "to": ["b", "c"]}, {"from": "a", "to": ["b", "c", "d"]}),
+        ({"type": "allow_broadcast", "from": "a", "to": ["b", "c"]}, {"from": "a", "to": ["b", "c"]}),
+        ({"type": "allow_bidirectional", "agents": ["a", "b"]}, {"from": ["a", "b"], "to": ["a", "b"]}),
+    ],
+)
+def test_a_grant_of_which_a_block_leaves_nothing_is_refused_whatever_their_order(granted, blocked):
+    block = {"type": "block", **blocked}
+    for written, place in (((granted, block), 0), ((block, granted), 1)):
+        error = refused(*written)
+        assert error.where == f"argument: permissions[{place}]"
+        assert f"{granted['type']} has no effect: permissions[{1 - place}] blocks a -> b" in error.problem
+
+
+def test_all_but_some_is_no_contradiction():
+    block = {"type": "block", **PAIR}
+    assert permissions({"type": "allow", "from": "a", "to": ["b", "c"]}, block) == (
+        Allow(senders=(A,), targets=(B, AgentId("c"))),
         Block(senders=(A,), targets=(B,)),
     )
+    for wide in (
+        {"type": "allow_network", "agents": ["a", "b"]},
+        {"type": "allow_wildcard", "agent": "a"},
+        {"type": "allow_bidirectional", "agents": ["a", "b"]},
+    ):
+        assert len(permissions(wide, block)) == 2
 
 
 def test_an_agent_that_is_not_listed_is_a_warning_with_the_nearest_id():

@@ -116,6 +116,13 @@ def test_arguments_that_cannot_travel_are_refused_for_an_agent_of_its_own_proces
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("written", "seconds"), [("12.5", 12.5), ("0", 0.0), ("null", None)])
+def test_an_agents_time_to_stop_is_seconds_now_or_never(tmp_path, written, seconds):
+    path = tmp_path / "agents.yaml"
+    path.write_text(f"agents: [{{agent_id: a, class_path: 'm:A', shutdown: {written}}}]")
+    assert load(path, environ={}).agents[0].shutdown == seconds
+
+
 def test_plain_arguments_travel(tmp_path):
     kwargs = {"words": ["a", "ä"], "limit": 1.5, "deep": {"none": None, "yes": True}}
     agent = {"agent_id": "a", "class_path": "m:A", "process": True, "init_kwargs": kwargs}

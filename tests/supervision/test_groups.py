@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from mas.errors import RestartsExhausted
-from mas.supervision import Budget, Child, Restart, Strategy
+from mas.supervision import Backoff, Budget, Child, Restart, Strategy
 from mas.supervision.events import Failed, Restarting
 from tests.supervision.stage import NO_DELAY, states
 
@@ -135,6 +135,20 @@ async def test_an_earlier_child_that_fails_during_back_off_widens_the_restart(st
         assert states(supervisor.tree()) == "a:running b:backoff c:restarting d:restarting"
         await stage.clock.advance(1)
         assert stage.seen() == "-c -d -b +b +c +d"
+
+
+async def test_of_several_that_failed_the_longest_back_off_counts(stage):
+    patient = stage.child("b", backoff=Backoff(first=10.0))
+    supervisor = stage.supervisor("a", patient, strategy=Strategy.REST_FOR_ONE)
+    async with stage.open(supervisor):
+        stage.seen()
+        stage["b"].crash()
+        await stage.clock.settle()
+        stage["a"].crash()
+        await stage.clock.advance(9.9)
+        assert stage.seen() == "-b -a"
+        await stage.clock.advance(0.1)
+        assert stage.seen() == "+a +b"
 
 
 async def test_a_child_that_fails_while_the_group_comes_back_takes_it_down_again(stage):

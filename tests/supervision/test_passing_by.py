@@ -32,6 +32,18 @@ async def test_a_group_of_exceptions_is_a_failure_like_any_other(stage):
     assert cause.subgroup(OSError)
 
 
+async def test_a_failure_comes_out_of_the_childs_task_groups_as_it_was_raised(stage):
+    async def deep(*, task_status):
+        task_status.started()
+        async with anyio.create_task_group() as outer, anyio.create_task_group() as inner:
+            inner.start_soon(_raise, ValueError("one"))
+            outer.start_soon(anyio.sleep_forever)
+
+    supervisor = stage.supervisor(Child("deep", deep, restart=Restart.TEMPORARY))
+    async with stage.open(supervisor):
+        assert supervisor.tree().children[0].last_error == "ValueError: one"
+
+
 async def test_a_crash_in_finally_is_the_failure_with_the_first_one_as_its_context(stage):
     async def clumsy(*, task_status):
         task_status.started()

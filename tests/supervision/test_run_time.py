@@ -182,7 +182,7 @@ async def test_the_whole_can_be_stopped_by_a_listener_that_hears_of_a_failed_res
         if isinstance(event, Failed) and isinstance(event.error, StartFailed):
             supervisor.shutdown()
 
-    supervisor = stage.supervisor("a", on_event=listen, backoff=NO_DELAY)
+    supervisor = stage.supervisor("a", on_event=listen, budget=Budget(1), backoff=NO_DELAY)
     async with stage.open(supervisor):
         stage["a"].fails_to_start = [OSError("no port")]
         stage["a"].crash()
@@ -722,7 +722,7 @@ async def test_a_child_whose_own_budget_is_spent_is_given_up_while_its_siblings_
         (given_up,) = (event for event in stage.events if isinstance(event, GaveUp))
         assert given_up.path == "a"
         assert isinstance(given_up.error, RestartsExhausted)
-        await stage.clock.advance(600)
+        await stage.clock.advance(50)
         assert stage["a"].starts == 2
         await supervisor.start("a")
         stage["a"].crash()

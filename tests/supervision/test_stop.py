@@ -231,11 +231,31 @@ async def test_a_child_that_dies_while_its_siblings_are_stopped_is_not_restarted
     assert stage["a"].starts == 1
 
 
+async def test_a_child_that_dies_after_a_stop_has_cut_a_group_restart_short_has_failed(stage):
+    polite = Polite(stage, "p")
+    supervisor = stage.supervisor(
+        "a", "b", Child("p", polite, stop=polite.stop, shutdown=None), strategy=Strategy.ONE_FOR_ALL
+    )
+    async with stage.open(supervisor):
+        stage["a"].crash()
+        await stage.clock.settle()
+        assert states(supervisor.tree()) == "a:backoff b:running p:stopping"
+        supervisor.shutdown()
+        await stage.clock.settle()
+        stage["b"].crash()
+        await stage.clock.settle()
+        assert states(supervisor.tree()) == "a:failed b:failed p:stopping"
+        polite.work_done.set()
+    assert states(supervisor.tree()) == "a:failed b:failed p:stopped"
+    assert stage.outcome is None
+
+
 async def test_a_child_that_ignores_its_cancellation_is_named_and_its_siblings_go_on_stopping(
     stage, stubborn, caplog
 ):
     supervisor = stage.supervisor("a", Child("s", stubborn, shutdown=2.0), "c")
     async with stage.open(supervisor):
+        await stage.clock.advance(100)
         stage.seen()
         supervisor.shutdown()
         await stage.clock.advance(1.9)

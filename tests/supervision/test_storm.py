@@ -4,6 +4,7 @@ import gc
 import logging
 import sys
 import time
+from collections import Counter
 from types import FrameType
 
 import anyio
@@ -66,6 +67,70 @@ async def test_a_storm_beyond_the_budget_ends_with_all_of_them_down(stage):
     assert isinstance(stage.outcome, RestartsExhausted)
     assert len(stage.told(Restarting)) == allowed
     assert supervisor.tree().count("running", "starting", "backoff", "restarting", "stopping") == 0
+
+
+class Troop:
+    """Children that run until all of them crash in one tick; afterwards they stay."""
+
+    def __init__(self) -> None:
+        self.crash = anyio.Event()
+        self.starts: Counter[str] = Counter()
+        self.deepest = 0
+
+    def child(self, name: str) -> Child:
+        async def run(*, task_status):
+            self.starts[name] += 1
+            self.deepest = max(self.deepest, _depth())
+            task_status.started()
+            if not self.crash.is_set():
+                await self.crash.wait()
+                raise ValueError(name)
+            await anyio.sleep_forever()
+
+        return Child(name, run)
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+async def test_a_thousand_that_crash_at_once_cost_what_the_strategy_says_and_are_up_again(stage, strategy):
+    alone = strategy in {Strategy.ONE_FOR_ONE, Strategy.POOL}
+    # Under rest_for_one it depends on who is heard first: whoever stands after it goes down with it.
+    allowed = {Strategy.ONE_FOR_ALL: 1}.get(strategy, MANY)
+    few, troop = Troop(), Troop()
+    async with stage.open(stage.supervisor(few.child("0"), budget=Budget(1))):
+        few.crash.set()
+        await stage.clock.advance(1)
+    stage.events.clear()
+    children = [troop.child(str(number)) for number in range(MANY)]
+    supervisor = stage.supervisor(*children, strategy=strategy, budget=Budget(allowed, within=1e9))
+    async with stage.open(supervisor):
+        assert supervisor.tree().count("running") == MANY
+        troop.crash.set()
+        await stage.clock.settle()
+        assert supervisor.tree().count("backoff", "restarting") == MANY
+        await stage.clock.advance(10)
+        tree = supervisor.tree()
+        assert tree.count("running") == MANY
+        assert {child.restarts for child in tree.children} == {1}
+        assert set(troop.starts.values()) == {2}
+        assert len(stage.told(Failed)) == MANY
+        restarts = len(stage.told(Restarting))
+        assert restarts == MANY if alone else restarts <= allowed
+    assert stage.outcome is None
+    assert troop.deepest <= few.deepest + 2
+
+
+async def test_a_thousand_that_crash_at_once_with_one_restart_too_few_all_end_down(stage):
+    troop = Troop()
+    children = [troop.child(str(number)) for number in range(MANY)]
+    supervisor = stage.supervisor(*children, budget=Budget(MANY - 1, within=1e9))
+    async with stage.open(supervisor):
+        troop.crash.set()
+        await stage.clock.settle()
+        assert stage.ended
+    assert isinstance(stage.outcome, RestartsExhausted)
+    assert len(stage.told(Restarting)) == MANY - 1
+    assert set(troop.starts.values()) == {1}
+    assert supervisor.tree().count("failed") == MANY
 
 
 async def test_a_storm_of_children_with_budgets_of_their_own_ends_with_each_given_up(stage):
