@@ -12,12 +12,13 @@ lines       a trail as text; `source` reads one, live or from a file
 verify      is it as it was written? `difference` names the entry, `report` says it
 query       which records match; `export` for other tools
 payload     encrypted payloads, where they are kept
-access      all of this for one deployment: what the command line and embedding apps use
+access      all of this for one deployment; `opening` makes one of its configuration
 """
 
-from mas.audit.access import AuditTrail, verify_file
+from mas.audit.access import AuditTrail, outside_seals, verify_file
 from mas.audit.chain import APPEND, TRIM
 from mas.audit.events import EventKind, Events, SecurityEvent
+from mas.audit.opening import open_trail
 from mas.audit.places import Places
 from mas.audit.query import Filter, Found
 from mas.audit.record import AuditRecord, Counter
@@ -46,6 +47,8 @@ __all__ = [
     "Sealer",
     "SecurityEvent",
     "Trail",
+    "open_trail",
+    "outside_seals",
     "trail_key",
     "verify_file",
 ]

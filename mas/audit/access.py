@@ -1,10 +1,6 @@
 """The trail of one deployment, for who may read it; each look at it is itself recorded.
 
-async with open_redis(url) as redis:
-trail = AuditTrail(redis, keys, keyring, events, places)
-report = await trail.verify()
-async for found in trail.query(Filter(decision="AUTHZ_DENIED")):
-...
+Programs open one with `mas.audit.open_trail`; GATEWAY.md shows how.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -121,6 +117,11 @@ class AuditTrail:
                         if wanted.matches(found):
                             yield found
             await self._clock.sleep(_FOLLOW)
+
+    async def size(self) -> int:
+        """Return how many records there are."""
+        lengths = [await self._redis.call("XLEN", trail.stream(self._keys)) for trail in Trail]
+        return sum(lengths)
 
     async def stats(self) -> dict[str, Any]:
         """Return how much there is, how much of it is sealed, and since when."""

@@ -24,6 +24,8 @@ from mas.redis import Redis
 AT_ONCE = 100
 """Seals that go into one archive at most."""
 _NAME = re.compile(r"audit-\d{10,}-(\d{10,})\.jsonl(?:\.gz)?").fullmatch
+_LEVEL = 3
+"""Of gzip: the best one takes seven times as long, and saves a tenth of the bytes."""
 _LARGEST = 50_000
 """Records that go into one archive at most, unless a single seal covers more."""
 
@@ -102,7 +104,7 @@ def archives_in(directory: Path) -> Iterable[Path]:
 
 
 def _zip(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
+    return gzip.compress(content, _LEVEL, mtime=0)
 
 
 def _keep(content: bytes, path: Path) -> str:

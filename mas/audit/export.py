@@ -21,7 +21,7 @@ from mas.audit.source import Chunk
 COLUMNS: Final = (
     "time", "trail", "id", "gateway", "decision", "event", "sender", "instance", "target", "subject",
     "type", "message_id", "correlation_id", "stage", "rule", "reason", "detail", "actor", "violations",
-    "policy", "digest", "size", "ingress", "traceparent",
+    "policy", "digest", "size", "ingress", "latency", "traceparent",
 )  # fmt: skip
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -39,7 +39,9 @@ def table_head() -> str:
 
 def table_row(found: Found) -> str:
     """Return a record as a row of CSV (RFC 4180), in which no cell is a formula."""
-    record = {"time": moment(found.seconds), "trail": found.trail, "id": found.id, **found.record}
+    told = {"time": moment(found.seconds), "trail": found.trail, "id": found.id}
+    latency = {} if found.latency is None else {"latency": f"{found.latency:.3f}"}
+    record = {**told, **found.record, **latency}
     return _row(cell(record.get(column, "")) for column in COLUMNS)
 
 
@@ -50,9 +52,17 @@ def cell(value: Any) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in defused)
 
 
+HELPS: Final = (
+    "Helps to answer for a period: what was decided about which messages, by which rule and version of the "
+    "policy, what touched security, and whether the trail is as it was written. It claims conformity with no "
+    "law and no standard, and knows nothing of what agents do outside the gateway."
+)
+
+
 class Summary(msgspec.Struct):
     """A period at a glance."""
 
+    about: str = HELPS
     records: int = 0
     first: str = ""
     last: str = ""
@@ -64,6 +74,8 @@ class Summary(msgspec.Struct):
     alarms: list[str] = []
     policies: list[str] = []
     """Versions of the policy, in the order of their first use."""
+    slowest: float = 0.0
+    """The longest latency of a decision, in seconds."""
     gateways: list[str] = []
 
     def add(self, found: Found) -> None:
@@ -78,6 +90,7 @@ class Summary(msgspec.Struct):
             if event == "ALARM" and len(self.alarms) < 100:
                 self.alarms.append(f"{when} {record.get('subject', '')}: {record.get('detail', '')}")
             return
+        self.slowest = max(self.slowest, found.latency or 0.0)
         decision = record.get("decision", "")
         self.decisions[decision] += 1
         _note(self.policies, record.get("policy"))

@@ -88,7 +88,9 @@ def read_lines(path: Path, *, patient: bool = False) -> Iterator[tuple[str, Raw]
                     raise
                 yield entry
     except (OSError, EOFError) as error:
-        raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from error
+        raise ConfigurationError(
+            f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(path)
+        ) from error
     except ValueError as error:
         raise ConfigurationError(
             "this line is no entry of a trail", where=f"{path}:{number}", hint="was it cut off, or edited?"

@@ -1,5 +1,6 @@
 """Which records match; ranges whose seals rule them out are never read."""
 
+import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -79,6 +80,17 @@ class Found(msgspec.Struct, frozen=True):
         """When it was written, since the epoch, by Redis' clock."""
         return order(self.id)[0] / 1000
 
+    @property
+    def latency(self) -> float | None:
+        """Seconds from the message's arrival in its ingress stream to its decision; None for an event.
+
+        Both by Redis' clock, in whole milliseconds. So it is what the message waited for the gateway and what
+        the gateway took. An agent that runs elsewhere can choose the former of its own entries, and an
+        operator's order to redrive counts from the order.
+        """
+        arrived = str(self.record.get("ingress", ""))
+        return (order(self.id)[0] - order(arrived)[0]) / 1000 if _is_id(arrived) else None
+
 
 async def select(chunks: AsyncIterator[Chunk], wanted: Filter) -> AsyncIterator[Found]:
     """Yield the records that match, trail by trail in the order of the seals."""
@@ -100,4 +112,5 @@ def opened(trail: Trail, entries: Iterable[Raw]) -> Iterable[Found]:
         yield Found(trail, entry[0].decode(), record)
 
 
+_is_id = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII).fullmatch
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

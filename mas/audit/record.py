@@ -26,7 +26,7 @@ class AuditRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was decided about one message.
 
     Its time is its entry's id, by Redis' clock; the time since `ingress` is what the message spent waiting
-    for the gateway and in it.
+    for the gateway and in it: its latency, see `mas.audit.Found`.
     """
 
     gateway: str

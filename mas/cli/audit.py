@@ -3,24 +3,19 @@
 Every look at a live trail is recorded in it. `verify --export` needs neither Redis nor secret.
 """
 
-import getpass
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mas.cli.printable import printable
+from mas.cli.findings import figures, progress, show, show_report
+from mas.cli.trail import filter_of, filtered, look_at, places_of, settings_of
 
 if TYPE_CHECKING:
-    from mas.audit import AuditTrail, Filter, Found, Report
-    from mas.settings import Settings
+    from mas.audit import AuditTrail, Report
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S")
 
 _config = click.option(
     "--config",
@@ -31,24 +26,6 @@ _config = click.option(
 )
 _debug = click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _filtered(command: Command) -> Command:
-    """Give a command the options of a filter, and a `Filter` made of them."""
-    for option in reversed(
-        (
-            click.option("--trail", type=click.Choice(["messages", "security_events"]), help="One only."),
-            click.option("--sender", default="", help="Who sent; of an event: who wrote it."),
-            click.option("--target", default="", help="Who was meant; of an event: what it is about."),
-            click.option("--decision", default="", help="For example AUTHZ_DENIED; or a kind of event."),
-            click.option("--class", "violation", default="", help="A class that was found in the payload."),
-            click.option("--correlation", default="", help="A correlation id, or a message's own id."),
-            click.option("--since", type=click.DateTime(_TIMES), help="From this time on; UTC."),
-            click.option("--until", type=click.DateTime(_TIMES), help="Before this time; UTC."),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -86,20 +63,20 @@ def verify(
         public = PublicKeys.load(public_key) if public_key else None
         if export_file is not None:
             outside = outside_seals(seals) if seals else []
-            public = public or PublicKeys.load(_places(_settings(config)).public)
-            with _progress() as progress:
-                report = verify_file(export_file, public, outside=outside, progress=progress)
+            public = public or PublicKeys.load(places_of(settings_of(config)).public)
+            with progress(None) as step:
+                report = verify_file(export_file, public, outside=outside, progress=step)
         else:
-            settings = _settings(config)
-            kept = _places(settings).seals
+            settings = settings_of(config)
+            kept = places_of(settings).seals
             outside = outside_seals(seals) if seals else outside_seals(kept) if kept.exists() else []
 
             async def look(trail: "AuditTrail") -> "Report":
-                with _progress() as progress:
-                    return await trail.verify(public=public, outside=outside, progress=progress)
+                with progress(await trail.size()) as step:
+                    return await trail.verify(public=public, outside=outside, progress=step)
 
-            report = _run(settings, look)
-        _show_report(report, as_json=as_json)
+            report = look_at(settings, look)
+        show_report(report, as_json=as_json)
         sys.exit(report.exit_code)
 
 
@@ -113,7 +90,7 @@ def verify(
     help="Records of each trail.",
 )
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until interrupted.")
-@_filtered
+@filtered
 @_json
 @_config
 @_debug
@@ -124,15 +101,15 @@ def tail(last: int, config: Path | None, *, follow: bool, as_json: bool, debug: 
     with told(debug=debug):
 
         async def look(trail: "AuditTrail") -> None:
-            async for found in trail.tail(_filter(wanted), last=last, follow=follow):
-                _show(found, as_json=as_json)
+            async for found in trail.tail(filter_of(wanted), last=last, follow=follow):
+                show(found, as_json=as_json)
 
-        _run(_settings(config), look)
+        look_at(settings_of(config), look)
 
 
 @audit.command()
 @click.option("--archive", type=_FILE, help="Search this archive or export instead of Redis.")
-@_filtered
+@filtered
 @_json
 @_config
 @_debug
@@ -145,18 +122,18 @@ def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bo
         from mas.audit.source import read_file
 
         if archive is not None:
-            chosen = _filter(wanted)
+            chosen = filter_of(wanted)
             for chunk_trail, entries in read_file(archive):
                 for found in opened(chunk_trail, entries) if chunk_trail else ():
                     if chosen.matches(found):
-                        _show(found, as_json=as_json)
+                        show(found, as_json=as_json)
             return
 
         async def look(trail: "AuditTrail") -> None:
-            async for found in trail.query(_filter(wanted)):
-                _show(found, as_json=as_json)
+            async for found in trail.query(filter_of(wanted)):
+                show(found, as_json=as_json)
 
-        _run(_settings(config), look)
+        look_at(settings_of(config), look)
 
 
 @audit.command()
@@ -169,7 +146,7 @@ def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bo
     help="jsonl verifies offline and holds everything; csv and summary take the filter.",
 )
 @click.option("--output", "-o", type=_FILE, help="Where to. Default: standard output.")
-@_filtered
+@filtered
 @_config
 @_debug
 def export(form: str, output: Path | None, config: Path | None, *, debug: bool, **wanted: Any) -> None:
@@ -182,7 +159,7 @@ def export(form: str, output: Path | None, config: Path | None, *, debug: bool, 
         from mas.audit.access import outside_seals
         from mas.audit.export import Summary, as_lines, table_head, table_row
 
-        chosen, settings = _filter(wanted), _settings(config)
+        chosen, settings = filter_of(wanted), settings_of(config)
         if form == "jsonl" and str(chosen) != "everything":
             raise click.UsageError("jsonl is the whole trail, or it could not be verified; filter with query")
 
@@ -197,14 +174,14 @@ def export(form: str, output: Path | None, config: Path | None, *, debug: bool, 
                 async for found in trail.query(chosen):
                     write(table_row(found).encode())
             else:
-                summary, kept = Summary(), _places(settings).seals
+                summary, kept = Summary(), places_of(settings).seals
                 report = await trail.verify(outside=outside_seals(kept) if kept.exists() else [])
                 async for found in trail.query(chosen):
                     summary.add(found)
                 write(msgspec.json.format(msgspec.json.encode(summary.told(report))) + b"\n")
 
         with click.open_file(str(output or "-"), "wb", lazy=True) as target:
-            _run(settings, look)
+            look_at(settings, look)
 
 
 @audit.command()
@@ -218,12 +195,12 @@ def stats(config: Path | None, *, as_json: bool, debug: bool) -> None:
     with told(debug=debug):
         import msgspec
 
-        figures = _run(_settings(config), lambda trail: trail.stats())
+        kept = look_at(settings_of(config), lambda trail: trail.stats())
         if as_json:
-            click.echo(msgspec.json.encode(figures))
+            click.echo(msgspec.json.encode(kept))
             return
-        for name, values in figures.items():
-            click.echo(f"{name}: {', '.join(f'{key} {value}' for key, value in values.items())}")
+        for line in figures(kept):
+            click.echo(line)
 
 
 @audit.command()
@@ -236,8 +213,12 @@ def archive(config: Path | None, *, debug: bool) -> None:
     with told(debug=debug):
         from mas.audit.archive import archives_in
 
-        for path in archives_in(_places(_settings(config)).archive):
+        directory = places_of(settings_of(config)).archive
+        paths = list(archives_in(directory))
+        for path in paths:
             click.echo(path)
+        if not paths:
+            click.echo(f"there are none in {directory}", err=True)
 
 
 @audit.command()
@@ -250,7 +231,7 @@ def key(config: Path | None, *, debug: bool) -> None:
     with told(debug=debug):
         from mas.audit.keyfile import KeyFile
 
-        places = _places(_settings(config))
+        places = places_of(settings_of(config))
         KeyFile(places.key, places.public).load()
         click.echo(places.public.read_text(), nl=False)
 
@@ -263,135 +244,5 @@ def rotate(config: Path | None, *, debug: bool) -> None:
     from mas.cli.complaint import told
 
     with told(debug=debug):
-        successor = _run(_settings(config), lambda trail: trail.rotate_key())
+        successor = look_at(settings_of(config), lambda trail: trail.rotate_key())
         click.echo(f"seals are signed by key {successor.fingerprint} from here on")
-
-
-def _settings(config: Path | None) -> "Settings":
-    from mas.settings import load
-
-    return load(config)
-
-
-def _places(settings: "Settings") -> Any:
-    from mas.audit.places import Places
-
-    return Places.of(settings.gateway.audit, settings.data_dir, settings.base)
-
-
-def _run(settings: "Settings", look: Callable[["AuditTrail"], Awaitable[Any]]) -> Any:
-    import anyio
-
-    async def main() -> Any:
-        async with _opened(settings) as trail:
-            return await look(trail)
-
-    try:
-        return anyio.run(main, backend="trio")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-@asynccontextmanager
-async def _opened(settings: "Settings") -> "AsyncGenerator[AuditTrail]":
-    import socket
-
-    from mas.audit import SCRIPTS, AuditTrail, Events
-    from mas.keys import Keys
-    from mas.redis import EmbeddedServer, Endpoint, open_redis
-    from mas.settings import deployment_secret
-    from mas.trust import Keyring
-
-    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
-    keys, keyring = Keys(settings.namespace), Keyring(deployment_secret(settings).encode())
-    place = Endpoint.parse(url, allow_plaintext=settings.gateway.redis.allow_plaintext)
-    async with open_redis(place, name="mas:audit", scripts=SCRIPTS) as redis:
-        events = Events(redis, keys, keyring, f"cli@{socket.gethostname()}")
-        yield AuditTrail(redis, keys, keyring, events, _places(settings), actor=_user())
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
-
-
-def _filter(wanted: dict[str, Any]) -> "Filter":
-    from datetime import UTC
-
-    from mas.audit import Filter, Trail
-
-    times = {
-        name: (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-        for name in ("since", "until")
-        if (at := wanted.pop(name)) is not None
-    }
-    trail = wanted.pop("trail")
-    return Filter(**wanted, **times, trail=Trail(trail) if trail else None)
-
-
-def _show(found: "Found", *, as_json: bool) -> None:
-    import msgspec
-
-    from mas.audit.export import moment
-
-    if as_json:
-        click.echo(msgspec.json.encode(found))
-        return
-    record = found.record
-    what = record.get("decision") or record.get("event", "")
-    who = (
-        f"{record['sender']} -> {record.get('target', '')}"
-        if "sender" in record
-        else record.get("subject", "")
-    )
-    kind = record.get("type") or record.get("actor", "")
-    why = record.get("reason") or record.get("detail", "")
-    click.echo(printable(f"{moment(found.seconds)} {what:<17} {who} {kind} {why}".rstrip()))
-
-
-def _show_report(report: "Report", *, as_json: bool) -> None:
-    import msgspec
-
-    if as_json:
-        told = msgspec.to_builtins(report)
-        click.echo(msgspec.json.encode({"intact": report.intact, "exit_code": report.exit_code, **told}))
-        return
-    click.echo(
-        f"{report.sealed:,} records under {report.seals:,} seals "
-        f"({report.first_seal} to {report.last_seal}), {report.unsealed:,} not sealed yet"
-    )
-    if report.archived_to:
-        click.echo(f"seals 1 to {report.archived_to} are in archives")
-    for flaw in report.flaws:
-        click.echo(printable(f"BROKEN {flaw}"))
-    if report.more_flaws:
-        click.echo(f"and {report.more_flaws:,} more")
-    if not report.intact:
-        return
-    if report.outside:
-        click.echo(f"intact; {report.outside:,} seals agree with their copies outside redis")
-    else:
-        click.echo("intact; without a seal from outside redis, nobody can say that its end was not cut off")
-    if report.unsealed and not report.macs_checked:
-        click.echo("what is not sealed yet was compared by number only, for want of the secret")
-
-
-def _progress() -> "AbstractContextManager[Callable[[int], None]]":
-    """Show how many records have been read, on a terminal and once it takes a while."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    @contextmanager
-    def shown() -> Generator[Callable[[int], None]]:
-        columns = (
-            BarColumn(pulse_style="cyan"),
-            TextColumn("{task.completed:,} records"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("verify", total=None)
-            yield lambda done: bar.update(task, completed=done)
-
-    return shown()

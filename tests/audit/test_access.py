@@ -147,8 +147,20 @@ def test_a_table_is_read_back_as_it_was_written():
     head, row = csv.reader(io.StringIO(table_head() + table_row(found)))
     told = dict(zip(head, row, strict=True))
     assert tuple(head) == COLUMNS
+    assert told["latency"] == ""
     assert told["time"] == "2023-11-14T22:13:20.123+00:00"
     assert (told["sender"], told["reason"], told["violations"]) == ('a,"b', "'=cmd()", '{"email":2}')
+
+
+@pytest.mark.parametrize(
+    ("ingress", "latency", "told"),
+    [("1700000000100-3", 0.023, "0.023"), ("", None, ""), ("x", None, ""), ("1-", None, "")],
+)
+def test_a_record_says_how_long_its_message_waited_for_the_gateway_and_in_it(ingress, latency, told):
+    found = Found(Trail.MESSAGES, "1700000000123-0", {"sender": "a", "ingress": ingress})
+    assert found.latency == latency
+    head, row = csv.reader(io.StringIO(table_head() + table_row(found)))
+    assert dict(zip(head, row, strict=True))["latency"] == told
 
 
 async def test_a_summary_counts_what_happened(desk):
@@ -160,6 +172,7 @@ async def test_a_summary_counts_what_happened(desk):
         summary.add(each)
     told = summary.told(await desk.verify(outside=[]) if desk.places.public.exists() else None)
     assert told["records"] == len(found)
+    assert "claims conformity with no law" in told["about"]
     assert sum(told["decisions"].values()) == 200
     assert told["events"]["ALARM"] == 1
     assert "it was gone" in told["alarms"][0]

@@ -4,21 +4,29 @@ Ask once nothing moves any more. A scenario asserts on the one line that this co
 """
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mas.audit import trail_key
+from mas.audit import PublicKeys, Trail, trail_key
+from mas.audit import Report as Found
+from mas.audit.entry import Raw, order
 from mas.audit.record import read_ranges
+from mas.audit.seal import RangeSeal, sealed_of
+from mas.audit.verify import Verifier
+from mas.decision import Decision
 from mas.keys import AGENT_GROUP, GATEWAY_GROUP
 from mas.trust.mac import mac
 from tests.redis.waiting import until
-from tests.world import KEYRING, KEYS, audit, entries, letters
+from tests.world import KEYRING, KEYS, audit, data_dir, entries, letters
 
 
 class Report(NamedTuple):
-    """Messages by their fate. Every fault must leave `lost`, `unaudited`, `forged` and `pending` at 0."""
+    """Messages by their fate. Every fault must leave all from `lost` on at 0.
+
+    Then what was delivered, refused and dead-lettered is what was audited, one by one.
+    """
 
     sent: int
     accepted: int
@@ -33,11 +41,13 @@ class Report(NamedTuple):
     lost: int
     """Sent, and neither handled nor refused nor a dead letter."""
     unaudited: int
-    """Handled without a record."""
+    """Handled without a record; and dead letters without one of the same decision, or the other way round."""
     forged: int
     """Records without their MAC, or a number of a gateway's count that nothing accounts for."""
     pending: int
     """Still in ingress or in a target stream."""
+    broken: int
+    """Flaws that verification finds in the trail and its seals."""
 
 
 def check(client: Any, sent: Iterable[int], journal: Iterable[tuple[int, str]], *targets: str) -> Report:
@@ -65,10 +75,47 @@ def check(client: Any, sent: Iterable[int], journal: Iterable[tuple[int, str]], 
         denied=sum(r["decision"] != "REPLAYED" for r in refused),
         dlq=sum(letter["decision"] == "DEAD_LETTERED" for letter in dead),
         lost=len(numbers - handled.keys() - buried),
-        unaudited=len({message for _, message in starts} - allowed.keys()),
+        unaudited=len({message for _, message in starts} - allowed.keys()) + _unmatched(records, dead),
         forged=_forged(client),
         pending=_pending(client, targets),
+        broken=len(verified(client).flaws),
     )
+
+
+def verified(client: Any) -> Found:
+    """Verify both trails with the deployment's keys, whether or not its sealer still runs."""
+    kwargs = client.connection_pool.connection_kwargs
+    path, port = kwargs.get("path"), kwargs.get("port")
+    files = data_dir(f"unix://{path}" if path else f"redis://127.0.0.1:{port}")
+    public = files / "audit.pub"
+    keys = PublicKeys.load(public) if public.exists() else PublicKeys([])
+    verifier = Verifier(keys, macs={trail: trail_key(KEYRING, trail.stream(KEYS)) for trail in Trail})
+    with client.pipeline() as at_once:
+        for stream in (KEYS.audit_seals, *(trail.stream(KEYS) for trail in Trail)):
+            at_once.xrange(stream)
+        seals, *trails = [deque(map(_raw, found)) for found in at_once.execute()]
+    left = dict(zip(Trail, trails, strict=True))
+    for entry in seals:
+        link = sealed_of(entry)
+        if link is not None and isinstance(seal := link.seal, RangeSeal):
+            rest = left[seal.trail]
+            while rest and order(rest[0][0]) <= order(seal.last):
+                verifier.records(seal.trail, [rest.popleft()])
+        verifier.seal(entry)
+    for trail, rest in left.items():
+        verifier.records(trail, list(rest))
+    return verifier.finish()
+
+
+def _raw(entry: tuple[bytes, dict[bytes, bytes]]) -> Raw:
+    return [entry[0], [part for pair in entry[1].items() for part in pair]]
+
+
+def _unmatched(records: list[Any], dead: list[Any]) -> int:
+    """Count what was not delivered and stands in the trail or among the dead letters only."""
+    told = Counter(r["decision"] for r in records if not Decision(r["decision"]).delivers)
+    kept = Counter(letter["decision"] for letter in dead)
+    return (told - kept).total() + (kept - told).total()
 
 
 def _forged(client: Any) -> int:

@@ -85,7 +85,7 @@ async def test_what_a_killed_process_held_is_handled_by_another_after_the_lease_
         ]
         assert waited > LEASE / 2
         report = check(play.client, range(7, 28), journal.read(), "b")
-    assert report == (21, 21, 0, 21, 1, 0, 0, 0, 0, 0, 0), report
+    assert report == (21, 21, 0, 21, 1, 0, 0, 0, 0, 0, 0, 0), report
 
 
 async def test_killed_between_its_effect_and_its_settlement_only_that_message_is_handled_twice(
@@ -104,7 +104,7 @@ async def test_killed_between_its_effect_and_its_settlement_only_that_message_is
         assert [attempt for n, attempt, _ in starts(journal) if n == 10] == [1, 2]
     # What was handled and not yet settled in the same group may run again, never what came after.
     assert report.handled_dup <= 11
-    assert report._replace(handled_dup=0) == (30, 30, 0, 30, 0, 0, 0, 0, 0, 0, 0), report
+    assert report._replace(handled_dup=0) == (30, 30, 0, 30, 0, 0, 0, 0, 0, 0, 0, 0), report
 
 
 async def test_a_message_that_kills_its_process_spends_only_its_own_attempts(stage, journal):
@@ -124,7 +124,7 @@ async def test_a_message_that_kills_its_process_spends_only_its_own_attempts(sta
         assert letter["reason"] == "its receivers died over it"
         assert letter["envelope"]["data"] == 5
         report = check(play.client, range(20), journal.read(), "b")
-    assert (report.handled, report.lost, report.dlq, report.pending) == (20, 0, 1, 0), report
+    assert report._replace(handled_dup=0) == (20, 20, 0, 20, 0, 0, 1, 0, 0, 0, 0, 0), report
 
 
 async def test_an_owner_that_slept_through_its_lease_undoes_nothing(stage, journal):
@@ -143,7 +143,7 @@ async def test_an_owner_that_slept_through_its_lease_undoes_nothing(stage, journ
         await journal.reaches(42)
         await play.quiet()
         report = check(play.client, range(1, 42), journal.read(), "b")
-    assert report == (41, 41, 0, 41, 1, 0, 0, 0, 0, 0, 0), report
+    assert report == (41, 41, 0, 41, 1, 0, 0, 0, 0, 0, 0, 0), report
 
 
 async def test_told_to_stop_it_finishes_what_it_began_and_leaves_the_rest_pending(stage, journal):
@@ -163,4 +163,4 @@ async def test_told_to_stop_it_finishes_what_it_began_and_leaves_the_rest_pendin
         await journal.reaches(60)
         await play.quiet()
         report = check(play.client, range(60), journal.read(), "b")
-    assert report == (60, 60, 0, 60, 0, 0, 0, 0, 0, 0, 0), report
+    assert report == (60, 60, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0), report

@@ -76,7 +76,7 @@ async def test_a_sender_cut_off_before_the_reply_sends_again_and_one_copy_arrive
             assert between.cuts == 5
             report = check(client, range(count), b.journal, "b")
             copies = [r for r in audit(client) if r["decision"] == "REPLAYED"]
-        assert report == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report
+        assert report == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0, 0), report
         # So sends were really repeated, and recognized.
         assert copies
 
@@ -97,7 +97,7 @@ async def test_redis_killed_and_started_again_loses_nothing_and_everybody_resume
                 await until(lambda: client.xlen("agent.stream:b") == 0, within=30)
                 report = check(client, range(count), b.journal, "b")
             await answers_again(a)
-        assert report._replace(forged=0) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report
+        assert report._replace(forged=0) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0, 0), report
 
 
 async def test_a_server_that_falls_silent_is_waited_out():
@@ -115,7 +115,9 @@ async def test_a_server_that_falls_silent_is_waited_out():
             with server.client() as client:
                 await until(lambda: client.xlen("agent.stream:b") == 0)
                 report = check(client, range(20), system.agent("b").journal, "b")
-        assert (report.lost, report.delivered_dup, report.handled_dup, report.pending) == (0, 0, 0, 0), report
+        # The questions that showed that it answers again were accepted besides.
+        assert report.accepted > 20
+        assert report._replace(accepted=20) == (20, 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0), report
 
 
 async def test_after_a_flush_everybody_is_enrolled_again_and_the_policy_put_back(redis_url, beating_fast):
@@ -182,7 +184,7 @@ async def test_a_group_destroyed_under_load_begins_again_at_0_and_nothing_is_los
             report = check(client, range(count), b.journal, "b")
         # The questions that showed that it answers again were accepted besides.
         assert report.accepted > count
-        assert report._replace(accepted=count) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report
+        assert report._replace(accepted=count) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0, 0), report
 
 
 async def test_scripts_flushed_under_load_are_loaded_again(redis_url, monkeypatch):
@@ -198,7 +200,7 @@ async def test_scripts_flushed_under_load_are_loaded_again(redis_url, monkeypatc
             await b.got.reaches(count)
             await until(lambda: client.xlen("agent.stream:b") == 0, within=20)
             report = check(client, range(count), b.journal, "b")
-        assert report._replace(forged=0) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report
+        assert report._replace(forged=0) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0, 0), report
 
 
 async def test_connections_closed_by_an_operator_are_opened_again(redis_url):
@@ -214,4 +216,4 @@ async def test_connections_closed_by_an_operator_are_opened_again(redis_url):
             await b.got.reaches(count)
             await until(lambda: client.xlen("agent.stream:b") == 0, within=20)
             report = check(client, range(count), b.journal, "b")
-        assert report._replace(forged=0) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0), report
+        assert report._replace(forged=0) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0, 0), report
