@@ -200,12 +200,9 @@ def _steering(do: str, does: str) -> None:
     )
     @debug_option
     def command(name: str, config: Path | None, runner: str | None, timeout: float, *, debug: bool) -> None:
-        from mas.cli import logs
-        from mas.cli.complaint import told
         from mas.cli.steer import steer
 
-        with told(debug=debug):
-            logs.configure("debug" if debug else "warning")
+        with framed(debug=debug):
             sys.exit(steer(config, do, name, runner=runner, timeout=timeout))
 
 
