@@ -28,7 +28,7 @@ async def test_verifying_keeps_a_fair_share_of_the_speed_at_which_redis_hands_re
     redis_url, record_property
 ):
     # Reading alone is 700,000 records a second, and 100,000 are asked for: a seventh. Measured: two thirds in
-    # a process of its own, a quarter in one as full of objects as this, of which the collector takes notice.
+    # a process of its own, a quarter in one as full of objects as this, where the collector takes its time.
     shares = []
     for _ in range(3):
         proof = await run_verify(redis_url, 20_000)
