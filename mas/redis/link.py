@@ -54,7 +54,7 @@ class Link(ABC):
         self.clock = clock
         self.generation = 0
         self.server_version = ""
-        self.trouble = "no answer yet"
+        self.trouble = f"no answer yet from {self.endpoint.address}"
         self._up: anyio.Event | None = None
         self._online = False
 
@@ -138,9 +138,7 @@ async def keep_open(link: AnyLink) -> AsyncGenerator[AnyLink]:
                 with anyio.fail_after(link.connect_timeout):
                     await tasks.start(link.run)
             except TimeoutError:
-                raise RedisUnavailable(
-                    f"no Redis at {link.endpoint.address} within {link.connect_timeout:g} s: {link.trouble}"
-                ) from None
+                raise RedisUnavailable(f"{link.trouble} (tried for {link.connect_timeout:g} s)") from None
             yield link
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
