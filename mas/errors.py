@@ -188,4 +188,4 @@ class StopOverrun(SupervisionError):
 
     def __init__(self, child: str, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(child, f"ignored its cancellation for {seconds:g} s")
+        super().__init__(child, f"ignored its cancellation for {seconds:.3g} s")

@@ -36,6 +36,7 @@ class Keys:
         "grants",
         "ingress",
         "namespace",
+        "nothing",
         "outsiders",
         "policy",
         "prefix",
@@ -49,6 +50,7 @@ class Keys:
         self.prefix = p = f"{namespace}:" if namespace else ""
         self.ingress = f"{p}mas.gateway.ingress"
         self.gateways = f"{p}mas.gateways"
+        self.nothing = f"{p}mas.nothing"
         self.agents = f"{p}mas.agents"
         self.grants = f"{p}mas.grants"
         self.outsiders = f"{p}mas.outsiders"

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from mas import Agent, ConfigurationError, RedisUnavailable, open_system
+from mas import Agent, ConfigurationError, RedisUnavailable, StopOverrun, open_system
 from tests.redis.waiting import until
 from tests.world import ENVIRON, asking, deployment, running
 
@@ -131,6 +131,33 @@ async def test_a_handler_that_never_ends_is_cut_off_and_its_message_stays_pendin
             await until(lambda: client.xlen("agent.stream:b") == 1)
             await until(lambda: client.xpending("agent.stream:b", "agents")["pending"] == 1)
         assert client.xpending("agent.stream:b", "agents")["pending"] == 1
+
+
+async def test_a_block_stays_open_while_an_agent_ignores_its_cancellation_and_says_why(
+    redis_url, nothing_left, caplog
+):
+    release, left = anyio.Event(), anyio.Event()
+
+    class Deaf(Echo):
+        async def on_start(self):
+            with anyio.CancelScope(shield=True):
+                await release.wait()
+
+    async def app():
+        with pytest.raises(StopOverrun, match=r"agents/deaf ignored its cancellation for 5 s"):
+            async with running(redis_url, a=Echo, deaf={"class_path": Deaf, "shutdown": 0.1}):
+                pass
+        left.set()
+
+    def named():
+        return [record for record in caplog.records if "agents/deaf overrun" in record.getMessage()]
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(app)
+        await until(named, within=20)
+        assert [record.levelname for record in named()] == ["CRITICAL"]
+        assert not left.is_set()
+        release.set()
 
 
 class Fails(Echo):

@@ -1,10 +1,11 @@
 """The command line: what `mas` and `python -m mas` do.
 
-    app        what can be typed
+    app        what can be typed; a group of commands each in agents, audit, circuits, dlp, dlq, policy
+    frame      what stands around each command; options, what several take
     run        a system until it is told to stop; signals says what it is told
     check      what a configuration says, without starting anything
     ps         what runs, as trees
-    agents     steer what runs; deployment is how both reach it
+    steer      what runs, from elsewhere; deployment is how both reach it
     demo       three agents, a refusal and a crash, in a few seconds
     audit      the trail, read and proved
     complaint  what went wrong, in one message and one exit code

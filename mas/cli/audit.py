@@ -10,22 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mas.cli.findings import figures, progress, show, show_report
+from mas.cli.frame import framed
+from mas.cli.options import config_option, debug_option, json_option
 from mas.cli.trail import filter_of, filtered, look_at, places_of, settings_of
 
 if TYPE_CHECKING:
     from mas.audit import AuditTrail, Report
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-
-_config = click.option(
-    "--config",
-    "-c",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="agents.yaml, or its directory. Default: MAS_CONFIG, else the nearest one upward from here.",
-)
-_debug = click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -37,9 +29,9 @@ def audit() -> None:
 @click.option("--seals", type=_FILE, help="Seals from outside Redis. Default: the file of the sink.")
 @click.option("--public-key", type=_FILE, help="The keys to believe, in PEM. Default: this deployment's.")
 @click.option("--export", "export_file", type=_FILE, help="Verify this export or archive; needs no Redis.")
-@_json
-@_config
-@_debug
+@json_option
+@config_option
+@debug_option
 def verify(
     seals: Path | None,
     public_key: Path | None,
@@ -54,9 +46,7 @@ def verify(
     Ends with 0 if it is intact, 1 if it is broken, and 3 if it is intact but no seal from outside Redis
     was there to show that its end was not cut off.
     """
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         from mas.audit.access import outside_seals, verify_file
         from mas.audit.signing import PublicKeys
 
@@ -91,14 +81,12 @@ def verify(
 )
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until interrupted.")
 @filtered
-@_json
-@_config
-@_debug
+@json_option
+@config_option
+@debug_option
 def tail(last: int, config: Path | None, *, follow: bool, as_json: bool, debug: bool, **wanted: Any) -> None:
     """Show the last records."""
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
 
         async def look(trail: "AuditTrail") -> None:
             async for found in trail.tail(filter_of(wanted), last=last, follow=follow):
@@ -110,14 +98,12 @@ def tail(last: int, config: Path | None, *, follow: bool, as_json: bool, debug: 
 @audit.command()
 @click.option("--archive", type=_FILE, help="Search this archive or export instead of Redis.")
 @filtered
-@_json
-@_config
-@_debug
+@json_option
+@config_option
+@debug_option
 def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bool, **wanted: Any) -> None:
     """Show the records that match; ranges whose seals rule them out are not read."""
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         from mas.audit.query import opened
         from mas.audit.source import read_file
 
@@ -147,13 +133,11 @@ def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bo
 )
 @click.option("--output", "-o", type=_FILE, help="Where to. Default: standard output.")
 @filtered
-@_config
-@_debug
+@config_option
+@debug_option
 def export(form: str, output: Path | None, config: Path | None, *, debug: bool, **wanted: Any) -> None:
     """Write the trail for other tools: lines with their seals, a table, or a summary of a period."""
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         import msgspec
 
         from mas.audit.access import outside_seals
@@ -185,14 +169,12 @@ def export(form: str, output: Path | None, config: Path | None, *, debug: bool, 
 
 
 @audit.command()
-@_json
-@_config
-@_debug
+@json_option
+@config_option
+@debug_option
 def stats(config: Path | None, *, as_json: bool, debug: bool) -> None:
     """Show how much is recorded, sealed and kept."""
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         import msgspec
 
         kept = look_at(settings_of(config), lambda trail: trail.stats())
@@ -204,13 +186,11 @@ def stats(config: Path | None, *, as_json: bool, debug: bool) -> None:
 
 
 @audit.command()
-@_config
-@_debug
+@config_option
+@debug_option
 def archive(config: Path | None, *, debug: bool) -> None:
     """List the archives, oldest first."""
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         from mas.audit.archive import archives_in
 
         directory = places_of(settings_of(config)).archive
@@ -222,13 +202,11 @@ def archive(config: Path | None, *, debug: bool) -> None:
 
 
 @audit.command()
-@_config
-@_debug
+@config_option
+@debug_option
 def key(config: Path | None, *, debug: bool) -> None:
     """Print the public keys that verify the seals, in PEM."""
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         from mas.audit.keyfile import KeyFile
 
         places = places_of(settings_of(config))
@@ -237,12 +215,10 @@ def key(config: Path | None, *, debug: bool) -> None:
 
 
 @audit.command()
-@_config
-@_debug
+@config_option
+@debug_option
 def rotate(config: Path | None, *, debug: bool) -> None:
     """Make a new key for seals, and have the old one hand over to it."""
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         successor = look_at(settings_of(config), lambda trail: trail.rotate_key())
         click.echo(f"seals are signed by key {successor.fingerprint} from here on")

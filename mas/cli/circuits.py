@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mas.cli.shared import operator_options
+from mas.cli.frame import framed
+from mas.cli.options import operator_options
 
 
 @click.group()
@@ -16,11 +17,9 @@ def circuits() -> None:
 @operator_options
 def list_(config: Path | None, *, as_json: bool, debug: bool) -> None:
     """List the circuits of all agents that have had outcomes lately."""
-    from mas.cli.complaint import told
+    from mas.cli.breakers import show_circuits
 
-    with told(debug=debug):
-        from mas.cli.breakers import show_circuits
-
+    with framed(debug=debug):
         show_circuits(config, as_json=as_json)
 
 
@@ -29,9 +28,7 @@ def list_(config: Path | None, *, as_json: bool, debug: bool) -> None:
 @operator_options
 def reset(agent: str, config: Path | None, *, as_json: bool, debug: bool) -> None:
     """Close the circuit of one agent; the audit trail says who did."""
-    from mas.cli.complaint import told
+    from mas.cli.breakers import reset_circuit
 
-    with told(debug=debug):
-        from mas.cli.breakers import reset_circuit
-
+    with framed(debug=debug):
         reset_circuit(config, agent, as_json=as_json)

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from mas.cli.frame import framed
+from mas.cli.options import debug_option
+
 if TYPE_CHECKING:
     from mas.dlp import Scanner
 
@@ -15,7 +18,6 @@ _config = click.option(
     type=click.Path(path_type=Path),
     help="Scan as this deployment does. Default: with the default policy.",
 )
-_debug = click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
 
 
 @click.group()
@@ -27,16 +29,14 @@ def dlp() -> None:
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON verdict a line.")
 @_config
-@_debug
+@debug_option
 def scan(file: BinaryIO, config: Path | None, *, as_json: bool, debug: bool) -> None:
     """Scan FILE, or standard input, line by line.
 
     A line holds a JSON text, an object (its key `text` is scanned where it has one, else all of it), or
     plain text. Verdicts come in the same order. Blank lines are skipped.
     """
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         from mas.dlp import run_scan_lines
 
         for verdict in run_scan_lines(file, _scanner(config)):
@@ -47,16 +47,14 @@ def scan(file: BinaryIO, config: Path | None, *, as_json: bool, debug: bool) -> 
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @_config
-@_debug
+@debug_option
 def test(file: BinaryIO, config: Path | None, *, as_json: bool, debug: bool) -> None:
     """Score the scanner on FILE, or standard input: one `{"text": ..., "label": ...}` a line.
 
     The label is a class, a list of classes, or null or "clean" for a text without any. Prints precision,
     recall and F1 by class, with 95 % intervals.
     """
-    from mas.cli.complaint import told
-
-    with told(debug=debug):
+    with framed(debug=debug):
         import json
 
         from mas.dlp import score

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from mas.cli.shared import operator_options
+from mas.cli.frame import framed
+from mas.cli.options import operator_options
 
 _DAY = 86_400
 _decision = click.option("--decision", default="", help="Only those with it, such as RATE_LIMITED.")
@@ -32,11 +33,9 @@ def list_(
     debug: bool,
 ) -> None:
     """List dead letters, the oldest first."""
-    from mas.cli.complaint import told
+    from mas.cli.letters import show_letters
 
-    with told(debug=debug):
-        from mas.cli.letters import show_letters
-
+    with framed(debug=debug):
         show_letters(config, decision, _seconds(older_than), archived=archived, as_json=as_json)
 
 
@@ -45,11 +44,9 @@ def list_(
 @operator_options
 def show(letter: str, config: Path | None, *, as_json: bool, debug: bool) -> None:
     """Show one dead letter with its message, archived or not."""
-    from mas.cli.complaint import told
+    from mas.cli.letters import show_letter
 
-    with told(debug=debug):
-        from mas.cli.letters import show_letter
-
+    with framed(debug=debug):
         show_letter(config, letter, as_json=as_json)
 
 
@@ -75,10 +72,8 @@ def redrive(
 
     The policy in force is asked, on their senders' authority. What is refused stays a dead letter.
     """
-    from mas.cli.complaint import told
-
     _expect_a_choice(letters, decision, older_than, everything=everything)
-    with told(debug=debug):
+    with framed(debug=debug):
         from mas.cli.letters import redrive_letters
 
         chosen = redrive_letters(
@@ -92,11 +87,9 @@ def redrive(
 @operator_options
 def restore(letters: tuple[str, ...], config: Path | None, *, as_json: bool, debug: bool) -> None:
     """Put archived dead letters back, under new ids, so that they can be redriven."""
-    from mas.cli.complaint import told
+    from mas.cli.letters import restore_letters
 
-    with told(debug=debug):
-        from mas.cli.letters import restore_letters
-
+    with framed(debug=debug):
         restore_letters(config, letters, as_json=as_json)
 
 
@@ -117,10 +110,8 @@ def purge(
     debug: bool,
 ) -> None:
     """Delete dead letters for good; the audit trail says who did."""
-    from mas.cli.complaint import told
-
     _expect_a_choice(letters, decision, older_than, everything=everything)
-    with told(debug=debug):
+    with framed(debug=debug):
         from mas.cli.letters import purge_letters
 
         purge_letters(config, letters, decision, _seconds(older_than), as_json=as_json)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from mas.cli.shared import operator_options
+from mas.cli.frame import framed
+from mas.cli.options import operator_options
 
 _live = click.option("--live", is_flag=True, help="Ask the policy in force, not the configuration.")
 
@@ -20,11 +21,9 @@ def policy() -> None:
 @operator_options
 def show(config: Path | None, *, live: bool, as_json: bool, debug: bool) -> None:
     """Show who may talk to whom, as a table."""
-    from mas.cli.complaint import told
+    from mas.cli.rules import show_accesses
 
-    with told(debug=debug):
-        from mas.cli.rules import show_accesses
-
+    with framed(debug=debug):
         show_accesses(config, live=live, as_json=as_json)
 
 
@@ -38,11 +37,9 @@ def explain(
     sender: str, target: str, kind: str, config: Path | None, *, live: bool, as_json: bool, debug: bool
 ) -> None:
     """Name the rule that decides about a message of TYPE; exit with 77 if it is denied."""
-    from mas.cli.complaint import told
+    from mas.cli.rules import explain_ruling
 
-    with told(debug=debug):
-        from mas.cli.rules import explain_ruling
-
+    with framed(debug=debug):
         sys.exit(explain_ruling(config, sender, target, kind, live=live, as_json=as_json))
 
 
@@ -55,11 +52,9 @@ def test(file: Path, config: Path | None, *, live: bool, as_json: bool, debug: b
 
     FILE is a YAML list of {from, to, type, expect: allow or deny}.
     """
-    from mas.cli.complaint import told
+    from mas.cli.rules import compare
 
-    with told(debug=debug):
-        from mas.cli.rules import compare
-
+    with framed(debug=debug):
         sys.exit(compare(config, file, live=live, as_json=as_json))
 
 
@@ -71,9 +66,7 @@ def reload(config: Path | None, *, as_json: bool, debug: bool) -> None:
     What the configuration does not grant is gone; one that cannot be used changes nothing. Settings that
     wait for a restart are named.
     """
-    from mas.cli.complaint import told
+    from mas.cli.rules import publish
 
-    with told(debug=debug):
-        from mas.cli.rules import publish
-
+    with framed(debug=debug):
         publish(config, as_json=as_json)

@@ -102,6 +102,7 @@ class Batch:
             keys.audit_sealed,
             settings.audit.max_unsealed,
             keys.dead_letters,
+            keys.nothing,
             self.tokens,
             self._buckets,
             self.changes,

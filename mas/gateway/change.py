@@ -148,6 +148,8 @@ class Commit(msgspec.Struct, array_like=True):
     """The hash in which the sealer says how many records are sealed."""
     max_unsealed: int
     dead_letters: str
+    nothing: str
+    """A key that is never there."""
     tokens: list[Token]
     buckets: list[Bucket]
     changes: list[Change]

@@ -16,12 +16,18 @@ from mas.redis import Script
 
 _OPENING = """#!lua
 local policy, version, group, mark_seconds, permit_seconds, max_backlog, chain_messages, breaker,
-  system, audit, sealed, max_unsealed, dead, tokens, buckets, changes = unpack(cmsgpack.unpack(ARGV[1]))
+  system, audit, sealed, max_unsealed, dead, nothing, tokens, buckets,
+  changes = unpack(cmsgpack.unpack(ARGV[1]))
 -- The policy itself, in the place of outcomes: under it the batch is to be decided again.
 if redis.call('GETRANGE', policy, 0, 31) ~= version then return redis.call('GET', policy) end
 local unsealed = redis.call('XLEN', audit) - (redis.call('HGET', sealed, 'messages') or 0)
 if unsealed >= max_unsealed then return -2 end
 redis.call('XLEN', dead)
+-- Whether it may do what it is about to, asked where it does nothing: denied later, it would be half done.
+if changes[1] then redis.call('XACK', changes[1][1], group, '0-0') end
+redis.call('XADD', nothing, 'NOMKSTREAM', '*', 'x', '')
+redis.call('XDEL', nothing, '0-0')
+redis.call('EXPIRE', nothing, 1)
 
 local valid = {}
 for i, token in ipairs(tokens) do valid[i] = redis.call('GET', token[1]) == token[2] end

@@ -87,6 +87,10 @@ async def _bury(
         lost.message_type,
         lost.message_id,
         attempts=failed.attempts,
+        ingress=route.partition(b" ")[0].decode("utf-8", "replace"),
+        stage="delivery",
+        policy=snapshot.mirror.policy.version,
+        receiver=submission.instance,
         envelope=msgspec.Raw(envelope),
     )
     return scribe.bury(submission, lost, envelope, removal, letter)

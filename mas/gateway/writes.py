@@ -342,6 +342,10 @@ class Scribe:
                 message.target_id if message else "",
                 message.message_type if message else "",
                 message.message_id if message else "",
+                ingress=submission.entry_id,
+                stage=verdict.stage,
+                rule=submission.rule,
+                policy=self._policy.version,
                 digest=mac(self._keyring.digest, submission.envelope)[:32],
                 envelope=msgspec.Raw((submission.redacted or submission.envelope) if kept else b"null"),
             )

@@ -20,6 +20,16 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
     message_id: str = ""
     attempts: int = 0
     """Handler starts, for one that was delivered."""
+    ingress: str = ""
+    """The submission's id in its ingress stream: when it came, and what its audit records name it by."""
+    stage: str = ""
+    """Which policy refused it; "delivery" for one that was delivered."""
+    rule: str = ""
+    """Which entry of the configuration refused it, or had let it through."""
+    policy: str = ""
+    """The policy's version at the decision."""
+    receiver: str = ""
+    """The instance that gave it up, for one that was delivered."""
     digest: str = ""
     """Keyed hash of the envelope, kept where the envelope is not."""
     envelope: msgspec.Raw = msgspec.Raw(b"null")

@@ -97,8 +97,6 @@ class Crew:
         slot.error = error
         slot.state = State.FAILED if life.gone else State.OVERRUN
         self.tell(events.Failed, slot, error)
-        if slot.nested is not None and isinstance(life.error, StopOverrun):
-            self._stuck(life.error)
         slot.conclude(error)
         return error
 
@@ -144,11 +142,9 @@ class Crew:
         else:
             slot.state, slot.error = State.FAILED, life.error
             self.tell(events.Failed, slot, life.error)
-        if slot.nested is not None and isinstance(life.error, StopOverrun):
-            self._stuck(life.error)
-        elif self.closing:
+        if self.closing:
             return
-        elif slot.group.concerns(slot):
+        if slot.group.concerns(slot):
             if slot.wanted:
                 slot.state = State.RESTARTING
         elif not calls_for_restart(slot.child.restart, life.ending):

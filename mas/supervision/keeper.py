@@ -118,7 +118,8 @@ class Keeper:
                 slot.life.stop(now=self.crew.hurried)
         for slot in slots:
             await self.crew.halt(slot)
-        if self.crew.overrun is not None and any(slot.life is not None for slot in slots):
+        if self.crew.overrun is not None:
+            # Also if it has ended by now: a cancelled supervisor does not raise what failed in it.
             self.crew.line.on_stuck(self.crew.overrun)
 
 

@@ -1,4 +1,4 @@
-"""Who finds whom."""
+"""S12: who finds whom."""
 
 from typing import Any
 

@@ -55,7 +55,7 @@ def change(entry, **more):
 def commit(*changes, tokens=(), buckets=(), version=VERSION, max_backlog=100, chain_messages=100):
     return Commit(
         "policy", version, "gateway", 60, 120, max_backlog, chain_messages, (2, 0.5, 60.0, 30.0, 1), "system",
-        AUDIT, "sealed", 1000, DEAD, list(tokens), list(buckets), list(changes),
+        AUDIT, "sealed", 1000, DEAD, "nothing", list(tokens), list(buckets), list(changes),
     )  # fmt: skip
 
 

@@ -65,6 +65,13 @@ class Scene:
         found = [each for each in letters(self.client) if each["decision"] == decision]
         assert len(found) == letter
         assert [each.get("envelope") is not None for each in found] == [envelope] * len(found)
+        for kept in found:
+            # A letter leads to its record; one that was delivered has another, and its own receiver.
+            given_up = decision is Decision.DEAD_LETTERED
+            assert (kept["stage"], kept["policy"]) == (record["stage"], record["policy"])
+            assert ("receiver" in kept, kept.get("attempts", 0)) == (given_up, int(given_up))
+            ways = {each["decision"] for each in audit(self.client) if each["ingress"] == kept["ingress"]}
+            assert ways == {"ALLOWED" if given_up else decision}
 
     @property
     def delivered(self) -> int:
@@ -302,6 +309,8 @@ async def test_a_flood_that_proves_nothing_is_sampled_counted_and_costs_no_neigh
         counts = s.system.decisions
         assert counts[Decision.AUTH_FAILED] + counts[Decision.SIGNATURE_INVALID] == 1000
         assert counts[Decision.ALLOWED] == 1
+        # Whatever names and types a flood invents (S20).
+        assert set(counts) == set(Decision)
         written = [record for record in audit(s.client) if record["decision"] != "ALLOWED"]
         # Five at once, five a second, and one in a hundred.
         assert 5 <= len(written) <= 100

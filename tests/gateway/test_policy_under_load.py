@@ -85,3 +85,6 @@ async def test_with_100_policy_changes_a_second_throughput_keeps_at_least_half(r
         records = audit(client)
         assert len(records) == len({record["message_id"] for record in records}) == 500 + 2 * PAIRS * MESSAGES
         assert len({record["policy"] for record in records}) > PAIRS * 5
+        # And no batch overtook one that was being decided anew.
+        arrived = [tuple(map(int, record["ingress"].split("-"))) for record in records]
+        assert arrived == sorted(arrived)

@@ -1,4 +1,4 @@
-"""Token buckets: the script against a model on given times, and what a sender over its rate is told."""
+"""S18, token buckets: the script against a model on given times, and what a sender over its rate is told."""
 
 import itertools
 import math

@@ -1,6 +1,7 @@
 """Permissions and gateway settings are put in force together, on every gateway, while messages flow."""
 
 import json
+import time
 from typing import Any
 
 import anyio
@@ -9,6 +10,7 @@ import pytest
 from mas import Agent, ConfigurationError, Decision, MessageRefused
 from mas.directory import Policy, Rule, read_policy, write_policy
 from mas.settings import load
+from tests.hand import decided, enrolled
 from tests.redis.waiting import until
 from tests.world import KEYRING, KEYS, asking, audit, deployment, entries, running
 
@@ -100,6 +102,28 @@ async def test_a_feature_is_switched_off_and_on_again(place):
     assert await scanned() == "ALLOWED"
     await place.reload()
     assert await scanned() == "DLP_REDACTED"
+
+
+async def test_what_guards_a_proof_and_a_target_is_switched_off_and_on_again(place):
+    wild = [{"type": "allow_wildcard", "agent": "hand"}]
+    off = {"features": {"message_signing": False, "circuit_breaker": False}}
+    with asking(place.redis_url) as client:
+        hand = await enrolled(place.system, client, "hand")
+        client.hset("circuit:b", mapping={"state": "open", "opened_at": f"{time.time():.6f}"})
+
+        async def told() -> list[str]:
+            forged = hand.fields(hand.envelope("b")) | {b"signature": b"0" * 64}
+            for fields in (forged, hand.fields(hand.envelope("b"))):
+                hand.submit(fields)
+                await decided(client)
+            return [record["decision"] for record in audit(client)[-2:]]
+
+        await place.reload(permissions=wild)
+        assert await told() == ["SIGNATURE_INVALID", "CIRCUIT_OPEN"]
+        await place.reload(off, wild)
+        assert await told() == ["ALLOWED", "ALLOWED"]
+        await place.reload(permissions=wild)
+        assert await told() == ["SIGNATURE_INVALID", "CIRCUIT_OPEN"]
 
 
 async def test_without_roles_their_grants_are_gone_and_none_can_be_given(place):

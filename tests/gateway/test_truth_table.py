@@ -1,4 +1,4 @@
-"""Authorization as one truth table: all that may be said of a pair, combined, asked of a running gateway."""
+"""S13, authorization as one truth table: all that may be said of a pair, asked of a running gateway."""
 
 import itertools
 from typing import Any, NamedTuple

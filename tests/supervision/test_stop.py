@@ -394,6 +394,33 @@ async def test_an_overrun_that_ends_while_its_siblings_stop_still_escalates_to_t
     assert isinstance(stage.outcome, StopOverrun)
 
 
+@pytest.mark.parametrize("by_whom", ["operator", "end of the whole"])
+async def test_an_overrun_that_ends_while_its_supervisor_is_stopped_escalates_all_the_same(
+    stage, stubborn, by_whom
+):
+    polite = Polite(stage, "p")
+    inner = stage.supervisor(
+        Child("p", polite, stop=polite.stop, shutdown=10.0),
+        Child("s", stubborn, shutdown=2.0),
+        name="inner",
+    )
+    supervisor = stage.supervisor("a", Child("inner", inner))
+    async with stage.open(supervisor), anyio.create_task_group() as tasks:
+        if by_whom == "operator":
+            tasks.start_soon(_ignore_errors, supervisor.stop, "inner")
+        else:
+            supervisor.shutdown()
+        await stage.clock.advance(3)
+        stubborn.let_go.set()
+        await stage.clock.settle()
+        assert states(inner.tree()) == "p:stopping s:failed"
+        polite.work_done.set()
+        await stage.clock.settle()
+        assert stage.ended
+    assert isinstance(stage.outcome, StopOverrun)
+    assert stage.outcome.child == "inner/s"
+
+
 async def test_a_restarted_supervisor_whose_child_overran_at_its_start_escalates(stage):
     let_go, first = stage.gate(), True
 
