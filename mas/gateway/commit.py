@@ -28,6 +28,9 @@ if changes[1] then redis.call('XACK', changes[1][1], group, '0-0') end
 redis.call('XADD', nothing, 'NOMKSTREAM', '*', 'x', '')
 redis.call('XDEL', nothing, '0-0')
 redis.call('EXPIRE', nothing, 1)
+if not (redis.acl_check_cmd('HSET', nothing, 'x', '') and redis.acl_check_cmd('INCR', nothing)) then
+  return redis.error_reply('NOPERM a gateway needs the rights to HSET and INCR')
+end
 
 local valid = {}
 for i, token in ipairs(tokens) do valid[i] = redis.call('GET', token[1]) == token[2] end

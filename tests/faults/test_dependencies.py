@@ -26,6 +26,8 @@ ASKED = [
     "setbit",
     "xdel",
     "expire",
+    "hset",
+    "incr",
 ]
 """What a gateway asks of Redis or does there, by itself or in its scripts."""
 GRANTED = [{"type": "allow", "from": "a", "to": "b"}]
@@ -58,7 +60,7 @@ def gateway_url(redis_url):
 async def test_a_command_that_is_denied_lets_nothing_through_and_loses_nothing(
     redis_url, gateway_url, command
 ):
-    everywhere = {"permissions": GRANTED}
+    everywhere = {"permissions": GRANTED, "gateway": {"rate_limit": {"per_minute": 1_000_000}}}
     async with (
         running(
             redis_url,
