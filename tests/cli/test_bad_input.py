@@ -35,6 +35,7 @@ GOOD = 'agents: [{agent_id: echo, class_path: "people:Echo"}]'
 WRONG = {
     "no file": (None, ["no agents.yaml in", "in any directory above it", "hint: "]),
     "broken yaml": ("agents:\n  - agent_id: [\n", ["agents.yaml:3: "]),
+    "a tab": ("agents:\n\t- agent_id: a\n", ["agents.yaml:2: ", "indent with spaces"]),
     "unknown key": (f"{GOOD}\nagentz: []", ["agents.yaml:2: agentz", "did you mean agents?"]),
     "module missing": (GOOD.replace("people", "peple"), ["there is no module peple", "did you mean people?"]),
     "class missing": (GOOD.replace(":Echo", ":Ecco"), ["module people has no Ecco", "did you mean Echo?"]),
