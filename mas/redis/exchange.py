@@ -51,4 +51,9 @@ def words(error: BaseException) -> str:
     """Say in a few words why a connection broke or never came to be."""
     if isinstance(error, anyio.EndOfStream):
         return "the server closed the connection"
-    return str(error) or str(error.__cause__ or "") or type(error).__name__
+    cause = error.__cause__
+    if isinstance(cause, BaseExceptionGroup):  # one for each address of a name
+        cause = cause.exceptions[-1]
+    if isinstance(cause, ConnectionRefusedError):
+        return "connection refused"
+    return str(error) or str(cause or "") or type(error).__name__
