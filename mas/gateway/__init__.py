@@ -3,7 +3,9 @@
 service     read, decide, commit; the one loop
 submission  one entry on its way to a decision
 stages/     the policies, one a file; `pipeline` asks them in turn
-batch       from submissions to one commit; `control` for messages to the gateway, `redrive` for letters
+batch       from submissions to one commit; `control` for messages to the gateway
+orders      what the deployment itself orders: `redrive` a letter, bury what was `abandoned`
+burial      what becomes of a delivery that will not be handled
 measures    what the settings in force come to
 writes      what a decision writes; `floods` what of it is passed over
 commit      the one atomic step; `counts` what was committed

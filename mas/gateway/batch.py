@@ -8,8 +8,9 @@ from mas.directory import Sender
 from mas.gateway.change import Bucket, Change, Commit, Token
 from mas.gateway.control import control
 from mas.gateway.floods import Floods
+from mas.gateway.orders import open_orders
 from mas.gateway.pipeline import decide
-from mas.gateway.redrive import REDRIVEN, open_orders
+from mas.gateway.redrive import REDRIVEN
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.stages import Stage
 from mas.gateway.stages.authorize import authorize

@@ -77,7 +77,6 @@ for i, change in ipairs(changes) do
       table.insert(writes[1][2], '1')
     end
     if chain ~= '' then chain_pay(chain) end
-    if report[1] ~= '' then circuit_report(unpack(report)) end
     if removal[1] ~= '' then
       -- A dead letter belongs to nobody: whoever deletes it may deliver it.
       local held = removal[2] == '' and redis.call('XRANGE', removal[1], removal[4], removal[4])
@@ -91,6 +90,7 @@ for i, change in ipairs(changes) do
         redis.call('XDEL', removal[1], removal[4])
       end
     end
+    if report[1] ~= '' and outcome == 0 then circuit_report(unpack(report)) end
     for _, write in ipairs(writes) do redis.pcall('XADD', write[1], '*', unpack(write[2])) end
     if target ~= '' then length[target] = length[target] + 1 end
     for _, ring in ipairs(rings) do

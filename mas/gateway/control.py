@@ -4,24 +4,20 @@ They have passed the same stages as any other message. What they ask for needs R
 they are looked into before the batch is committed.
 """
 
-import hmac
-
 import msgspec
 from redis.exceptions import ResponseError
 
-from mas.bus import value_of
 from mas.control import DISCOVER_TYPE, FAILED_TYPE, OUTCOMES_TYPE, Discover, Failed, Handled, Peer
 from mas.decision import Decision
+from mas.gateway.burial import lose
 from mas.gateway.change import Change, Removal
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
 from mas.gateway.writes import Scribe
 from mas.keys import AGENT_GROUP
-from mas.letters import DeadLetter
-from mas.message import Message, decode
+from mas.message import Message
 from mas.redis import Redis
-from mas.trust import seal
 
 _REASON_LENGTH = 500
 
@@ -68,29 +64,8 @@ async def _bury(
     stream = snapshot.keys.stream(receiver)
     found = await redis.call("XRANGE", stream, failed.entry, failed.entry)
     fields = found[0][1] if found else []
-    envelope, route, sealed = (value_of(fields, name) for name in (b"envelope", b"route", b"seal"))
-    removal = Removal(stream, AGENT_GROUP, submission.instance, failed.entry)
-    if envelope is None or route is None or sealed is None:
-        refusal = Verdict(Decision.MALFORMED, "there is no such delivery", "control")
-        return scribe.refuse(submission, refusal)
-    expected = seal(snapshot.keyring.seal(receiver), receiver, "", route.decode("utf-8", "replace"), envelope)
-    if not hmac.compare_digest(expected.encode(), sealed):
-        refusal = Verdict(Decision.MALFORMED, "the delivery does not carry the gateway's seal", "control")
-        return scribe.refuse(submission, refusal)
-    lost = decode(envelope)
-    letter = DeadLetter(
-        Decision.DEAD_LETTERED,
-        failed.reason[:_REASON_LENGTH],
-        lost.sender_id,
-        lost.meta.sender_instance_id,
-        lost.target_id,
-        lost.message_type,
-        lost.message_id,
-        attempts=failed.attempts,
-        ingress=route.partition(b" ")[0].decode("utf-8", "replace"),
-        stage="delivery",
-        policy=snapshot.mirror.policy.version,
-        receiver=submission.instance,
-        envelope=msgspec.Raw(envelope),
-    )
-    return scribe.bury(submission, lost, envelope, removal, letter)
+    reason = failed.reason[:_REASON_LENGTH]
+    lost = lose(fields, receiver, submission.instance, snapshot, attempts=failed.attempts, reason=reason)
+    if isinstance(lost, str):
+        return scribe.refuse(submission, Verdict(Decision.MALFORMED, lost, "control"))
+    return scribe.bury(submission, lost, Removal(stream, AGENT_GROUP, submission.instance, failed.entry))

@@ -4,7 +4,7 @@ An order names a letter and nothing else: what it holds, and on whose authority,
 gateway wrote. Its sender need not be enrolled any more; the policy in force is asked about it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 from redis.exceptions import ResponseError
@@ -29,22 +29,14 @@ REDRIVEN = (lifetime, authorize, hops, dlp)
 _BEYOND_SEQUENCES = 2**53
 
 
-async def open_orders(
-    submissions: Iterable[Submission], snapshot: Snapshot, redis: Redis, alarm: Callable[[str, str], None]
+async def open_redrive(
+    submission: Submission, stored: bytes, snapshot: Snapshot, redis: Redis, alarm: Callable[[str, str], None]
 ) -> None:
-    """Put each letter in the place of its order; what is wrong with one is left as its verdict."""
-    for submission in submissions:
-        if submission.order:
-            await _open(submission, snapshot, redis, alarm)
-
-
-async def _open(
-    submission: Submission, snapshot: Snapshot, redis: Redis, alarm: Callable[[str, str], None]
-) -> None:
+    """Put a letter in the place of its order; what is wrong with it is left as its verdict."""
     key = snapshot.keyring.record
     try:
         # One that came through another stream than the runners' own carries no MAC for it.
-        order = read_order(key, submission.stream, submission.order)
+        order = read_order(key, submission.stream, stored)
     except IntegrityError as error:
         # Not an order then, and no submission: the shape stage says so.
         alarm(error.what, f"{error.problem}; it is not obeyed")

@@ -18,6 +18,7 @@ from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
 from mas.errors import IntegrityError, RedisUnavailable
+from mas.gateway.abandoned import Sweep
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
 from mas.gateway.change import UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
@@ -98,6 +99,7 @@ class Gateway:
                 log.info("gateway is ready", gateway=name)
                 task_status.started()
                 tasks.start_soon(self._watch_the_others)
+                tasks.start_soon(self._sweep().run)
                 await self._serve()
             finally:
                 self._subscriber.ignore(self._keys.system)
@@ -328,6 +330,16 @@ class Gateway:
             if taken:
                 log.warning("took over what a dead gateway held", entries=taken)
                 self._backlog_grown += 1
+
+    def _sweep(self) -> Sweep:
+        return Sweep(
+            self._redis,
+            self._keys,
+            self._keyring.record,
+            lambda: self._mirror.agents,
+            lambda: self._measures.settings.delivery,
+            self._clock,
+        )
 
     async def _look_for_outsiders(self) -> None:
         """Notice an agent that enrolled to run elsewhere, should the event that told of it be lost."""

@@ -2,6 +2,7 @@
 
 from mas.bus import Entry
 from mas.directory import Sender
+from mas.gateway.burial import Burial
 from mas.gateway.verdict import Verdict
 from mas.ids import AgentId, InstanceId
 from mas.letters import ORDER_FIELDS, Redrive
@@ -10,6 +11,8 @@ from mas.trust import Permit
 
 FIELDS = [b"envelope", b"agent", b"instance", b"timestamp", b"sequence", b"signature"]
 """What an agent submits, in this order."""
+ABANDONED_FIELDS = [b"abandoned"]
+"""What the entry of an order holds that a gateway gives; see `mas.gateway.abandoned`."""
 
 
 class Submission:
@@ -22,6 +25,7 @@ class Submission:
     __slots__ = (
         "agent",
         "arrived",
+        "burial",
         "entry_id",
         "envelope",
         "instance",
@@ -53,12 +57,16 @@ class Submission:
         self.proven = self.well_formed = False
         self.rule = ""
         """Which entry of the configuration lets it through, or does not."""
-        self.redacted = self.order = b""
+        self.redacted = b""
+        self.order: tuple[bytes, ...] = ()
+        """Name and text of what the deployment itself orders here; whether it does, nobody has asked yet."""
         self.permit: Permit | None = None
         self.redrive: Redrive | None = None
         """The order, once it is known to be one; the rest is then its letter's."""
         self.trouble: Verdict | None = None
-        """What keeps the order from being obeyed."""
+        """What keeps the order from being obeyed, or all there is to say of it."""
+        self.burial: Burial | None = None
+        """The order, once it is known to be one, to bury what was abandoned."""
         names = fields[::2] if fields else []
         if fields and names == FIELDS:
             _, self.envelope, _, agent, _, instance, _, self.signed_at_text, _, self.sequence_text = fields[
@@ -75,5 +83,5 @@ class Submission:
         self.agent, self.instance = AgentId(""), InstanceId("")
         self.envelope = self.signed_at_text = self.sequence_text = self.signature = b""
         self.sequence, self.signed_at = 0, 0.0
-        if fields and names == ORDER_FIELDS:
-            self.order = fields[1]
+        if fields and names in (ORDER_FIELDS, ABANDONED_FIELDS):
+            self.order = (fields[0], fields[1])

@@ -11,7 +11,8 @@ from mas.audit import AuditRecord, Counter
 from mas.audit.payload import encrypt
 from mas.control import ANSWER_TYPE, DECISION_TYPE, Notice
 from mas.decision import Decision
-from mas.gateway.change import NO_MARK, NO_REMOVAL, Change, Mark, Outcomes, Removal, Ring, Write
+from mas.gateway.burial import Burial, Lost
+from mas.gateway.change import NO_MARK, NO_OUTCOMES, NO_REMOVAL, Change, Mark, Outcomes, Removal, Ring, Write
 from mas.gateway.floods import Floods, proves_nothing
 from mas.gateway.pipeline import decide
 from mas.gateway.snapshot import Snapshot
@@ -120,6 +121,8 @@ class Scribe:
     def refuse(self, submission: Submission, verdict: Verdict) -> Change:
         """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""
         message = submission.message
+        if submission.burial is not None:
+            return self._bury_abandoned(submission, submission.burial)
         if submission.redrive is not None:
             # The letter stays; its sender was told when it was written.
             record = self.record(submission, verdict)
@@ -162,24 +165,20 @@ class Scribe:
     def outcomes(self, submission: Submission, failed: int, handled: int) -> Change:
         """Feed a receiver's circuit with how its handlers fared; no message, hence no record."""
         self.count, self.decision = 0, None
-        circuit = self._keys.circuit(submission.agent) if self._circuits else ""
         return Change(
             submission.stream,
             submission.entry_id,
             (),
             mark=self._mark(submission),
-            outcomes=Outcomes(circuit, failed, handled),
+            outcomes=self._outcomes(submission.agent, failed, handled),
         )
 
-    def bury(
-        self,
-        submission: Submission,
-        message: Message,
-        envelope: bytes,
-        removal: Removal,
-        letter: DeadLetter,
-    ) -> Change:
-        """Take a delivery that its receiver gave up off its stream, and tell who asked."""
+    def bury(self, submission: Submission, lost: Lost, removal: Removal, *, failed: int = 0) -> Change:
+        """Take a delivery that its receiver gave up off its stream, and tell who asked.
+
+        :param failed: failures of the receiver that it does not report itself
+        """
+        message, envelope, letter = lost
         verdict = Verdict(letter.decision, letter.reason, "delivery")
         writes = [self.record(submission, verdict, message, envelope), self._letter(letter)]
         rings: tuple[Ring, ...] = ()
@@ -195,6 +194,7 @@ class Scribe:
             submission.entry_id,
             tuple(writes),
             mark=self._mark(submission),
+            outcomes=self._outcomes(message.target_id, failed, 0) if failed else NO_OUTCOMES,
             removal=removal,
             rings=rings,
         )
@@ -213,6 +213,16 @@ class Scribe:
         told = Message(GATEWAY, agent, kind, data, meta, self._now, new_message_id())
         stream = self._keys.instance_stream(agent, instance) if instance else self._keys.stream(agent)
         return self._delivery(stream, agent, instance, ingress, "", encode(told))
+
+    def _bury_abandoned(self, submission: Submission, burial: Burial) -> Change:
+        if burial.lost is not None:
+            # Nobody is left to report it, and what killed its receivers shall not go on unseen.
+            return self.bury(submission, burial.lost, burial.removal, failed=1)
+        self.count, self.decision = 0, None
+        return Change(submission.stream, submission.entry_id, (), removal=burial.removal)
+
+    def _outcomes(self, receiver: AgentId, failed: int, handled: int) -> Outcomes:
+        return Outcomes(self._keys.circuit(receiver) if self._circuits else "", failed, handled)
 
     def _place(self, target: AgentId) -> _Place:
         keys = self._keys

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from mas import Agent
 
 
@@ -66,6 +68,25 @@ class Worker(Agent[dict[str, Any]]):
         if message.attempt == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         await message.reply("done", {"attempt": message.attempt, "pid": os.getpid()})
+
+    @Agent.on("doom")
+    async def do_what_a_file_says(self, message, payload):
+        """Wait for the file; die of a signal, or else reply."""
+        self.note(f"doom {message.attempt}")
+        assert self.journal is not None
+        fate = self.journal.with_suffix(".fate")
+        while not fate.exists():
+            await anyio.sleep(0.01)
+        if fate.read_text() == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        await message.reply("spared")
+
+    @Agent.on("neighbour")
+    async def hang_at_first(self, message, payload):
+        """Never return from the first attempt."""
+        self.note(f"neighbour {message.attempt}")
+        if message.attempt == 1:
+            await anyio.sleep_forever()
 
     @Agent.on("leave")
     async def leave(self, message, payload):

@@ -1,10 +1,13 @@
 """What the trail costs, as ratios taken in one run: the machine is shared and its speed drifts."""
 
+import gc
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from mas import open_system
 from mas.bench import run_sealing, run_verify
@@ -17,13 +20,22 @@ BURST = 8000
 """Messages."""
 
 
-async def test_sealing_in_a_process_that_does_all_the_rest_costs_it_less_than_a_fifth(
+@pytest.fixture(autouse=True)
+def _without_the_heap_of_all_tests() -> Iterator[None]:
+    """Spare the collector what thousands of tests before left behind: it is no part of what is measured."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+async def test_sealing_in_a_process_that_does_all_the_rest_costs_it_less_than_a_tenth(
     redis_url, record_property
 ):
-    # Sealing works for 3 us a record, whatever the rest of the path takes. With 35 us for that, it keeps 0.82
-    # to 0.95; where that is not enough, another process seals: see below.
+    # Sealing works for less than 3 us a record, and the rest of the path for 35. Measured: a process that
+    # does it all keeps 0.92 at the median; where that is not enough, another process seals: see below.
     shares = []
-    for _ in range(6):
+    for _ in range(10):
         pairs = await run_sealing(redis_url, 5000, rounds=4)
         assert all(pair.sealed > 3000 for pair in pairs), pairs
         sealing, without = [pair.sealing for pair in pairs], [pair.without for pair in pairs]
@@ -33,20 +45,20 @@ async def test_sealing_in_a_process_that_does_all_the_rest_costs_it_less_than_a_
                 sum(round_.cpu for round_ in without) / sum(round_.cpu for round_ in sealing),
             )
         )
-        if min(shares[-1]) > 0.8:
+        if min(shares[-1]) > 0.9:
             break
     record_property("throughput and CPU time kept", shares)
     # By time and by CPU time at once; neighbours on the machine disturb a whole run now and then.
-    assert max(map(min, shares)) > 0.8, shares
+    assert max(map(min, shares)) > 0.9, shares
 
 
 async def test_verifying_keeps_a_fair_share_of_the_speed_at_which_redis_hands_records_out(
     redis_url, record_property
 ):
     # Reading alone is 700,000 records a second, and 100,000 are asked for: a seventh. Measured: two thirds in
-    # a process of its own, a quarter in one as full of objects as this, where the collector takes its time.
+    # a process of its own.
     shares = []
-    for _ in range(3):
+    for _ in range(5):
         proof = await run_verify(redis_url, 20_000)
         shares.append(proof.verifying.rate / proof.reading.rate)
         if shares[-1] > 0.15:
@@ -72,7 +84,7 @@ async def test_sealing_elsewhere_costs_a_gateway_of_its_own_less_than_a_tenth(
             # commits: with sealer and Redis they are three, and the machine may have two cores.
             await system.agent("a").send("b", "hang", 0, confirm=True)
             shares = []
-            for _ in range(4):
+            for _ in range(8):
                 worked = {True: 0.0, False: 0.0}
                 for sealing in (True, False, False, True, True, False):
                     before = await _let(client, sealing)

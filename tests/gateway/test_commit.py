@@ -217,6 +217,25 @@ async def test_a_delivery_is_taken_off_only_by_who_owns_it(redis, client):
     assert client.xpending(TARGET, "agents")["pending"] == 0
 
 
+async def test_a_failure_that_a_removal_tells_of_counts_only_if_it_is_this_one_that_removes(redis, client):
+    ids = submitted(client, 3)
+    client.xgroup_create(TARGET, "agents", "0", mkstream=True)
+    held = client.xadd(TARGET, {"n": 1}).decode()
+    client.xreadgroup("agents", "owner", {TARGET: ">"})
+    changes = [
+        Change(
+            INGRESS,
+            entry,
+            (),
+            outcomes=Outcomes("circuit:b", 1, 0),
+            removal=Removal(TARGET, "agents", consumer, held),
+        )
+        for entry, consumer in zip(ids, ("dead", "owner", "owner"), strict=True)
+    ]
+    assert await run(redis, *changes) == [Outcome.FENCED, Outcome.DONE, Outcome.FENCED]
+    assert client.hget("circuit:b", "failures") == b"1"
+
+
 async def test_without_memory_nothing_is_written_at_all(redis, client):
     ids = submitted(client, 2)
     before = state(client)
