@@ -63,7 +63,13 @@ class RedisUnavailable(MasError):
     """Redis did not answer in time, or the connection broke while an answer was due.
 
     The command may have happened all the same: whoever repeats it must be able to afford both.
+
+    :param hint: how to mend it, where that is known
     """
+
+    def __init__(self, problem: str, *, hint: str = "") -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(problem)
 
 
 class RedisTooOld(RedisUnavailable):

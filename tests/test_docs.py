@@ -16,7 +16,7 @@ import attrs
 import pytest
 import yaml
 
-from mas import system
+from mas import Agent, system
 from mas.cli import exits
 from mas.decision import Decision
 from mas.gateway.stages import ORDER
@@ -194,6 +194,14 @@ def test_the_tree_is_the_one_that_system_draws():
     (tree,) = [b.text for b in blocks("ARCHITECTURE.md") if b.section == "Supervision"]
     assert system.__doc__ is not None
     assert textwrap.indent(tree, "    ") in system.__doc__
+
+
+async def test_the_tree_that_is_drawn_is_the_one_that_runs(tmp_path):
+    (tree,) = [b.text for b in blocks("ARCHITECTURE.md") if b.section == "Supervision"]
+    drawn = re.findall(r"^[├└]── (\w+)", tree, re.MULTILINE)
+    agents = [{"agent_id": "echo", "class_path": Agent}]
+    async with system.open_system({"data_dir": str(tmp_path), "agents": agents}, environ={}) as running:
+        assert drawn == [node.path for node in running.root.tree().children]
 
 
 def test_every_decision_is_explained():

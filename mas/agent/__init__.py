@@ -3,8 +3,12 @@
 agent      the class to subclass; `handlers`, `models` and `state` stand behind it
 life       one life of one instance
 outbox     what it sends; `answers` it waits for
-inbox      what it receives: `delivery` opens, `dispatch` finds the handler, `settling` holds and settles
-pulse      one beat for all inboxes of a process
+inbox      what it receives, a `window` ahead: `delivery` opens, `dispatch` finds the handler, which gets it
+           as `received`; `settling` holds and settles
+attempts   starts handlers, and again after a pause (`backoff`); what they send has the message as its `cause`
+pulse      one beat for all inboxes of a process; `services` is what else its agents share
+watchdog   names what holds up the event loop
+process    instances in operating system processes of their own
 """
 
 from mas.agent.agent import Agent

@@ -39,7 +39,7 @@ _RENEWAL: Final = 0.5  # seconds
 _FLUSH: Final = 3.0  # seconds that sealing the rest may take at the end
 # Records read and examined before others of this process have their turn. Of an answer with more of them
 # than this, Python's garbage collector takes so much notice that it costs more than their examination.
-_PAGE: Final = 128
+_PAGE: Final = 250
 _FULL: Final = 0.75  # of what one seal covers, when the next look is due
 _GLANCE: Final = 0.1  # seconds between two questions whether a burst has begun
 _SOONEST: Final = 0.02  # seconds between two looks

@@ -1,15 +1,16 @@
 """The command line: what `mas` and `python -m mas` do.
 
-    app        what can be typed; a group of commands each in agents, audit, circuits, dlp, dlq, policy
+    app        what can be typed; a group of commands each in agents, audit, circuits, dlp, dlq, policy,
+               and what they do in identity, trail, breakers, letters, rules
     frame      what stands around each command; options, what several take
     run        a system until it is told to stop; signals says what it is told
-    check      what a configuration says, without starting anything
+    check      what a configuration says, without starting anything; report prints it
     ps         what runs, as trees
     steer      what runs, from elsewhere; deployment is how both reach it
     demo       three agents, a refusal and a crash, in a few seconds
     audit      the trail, read and proved
-    complaint  what went wrong, in one message and one exit code
-    logs       one event, one line
+    complaint  what went wrong, in one message and one exit code (exits)
+    logs       one event, one line; printable is what moves no cursor
 
 Data goes to stdout, everything else to stderr. What a command needs is imported when it runs, so that
 `mas --help` answers at once.

@@ -10,7 +10,7 @@ import click
 
 from mas.cli.exits import exit_code
 from mas.cli.printable import printable
-from mas.errors import ConfigurationError, MasError
+from mas.errors import ConfigurationError, MasError, RedisUnavailable
 from mas.supervision.tree import brief
 
 _OURS = str(Path(__file__).parents[1])
@@ -40,11 +40,11 @@ def complaint(error: BaseException) -> Iterator[str]:
     yield f"{click.style('error:', fg='red', bold=True)} {printable(first)}"
     yield from map(printable, more)
     cause = error.__cause__
-    if cause is not None and brief(cause) not in first:
+    if cause is not None and brief(cause) not in first and not first.endswith(f": {cause}"):
         yield _detail("because", brief(cause))
     if cause is not None and (place := _place(cause)):
         yield _detail("at", place)
-    if isinstance(error, ConfigurationError) and error.hint:
+    if isinstance(error, ConfigurationError | RedisUnavailable) and error.hint:
         yield _detail("hint", error.hint)
 
 

@@ -82,7 +82,9 @@ def _embedded(settings: Settings) -> str:
     """Return where the embedded server listens; it lives as long as its system, so that there may be none."""
     server = EmbeddedServer(settings.data_dir)
     if not server.socket.exists():
-        raise RedisUnavailable(f"nothing runs here: no server listens at {server.socket}")
+        raise RedisUnavailable(
+            f"nothing runs here: no server listens at {server.socket}", hint="start the system with mas run"
+        )
     return server.url
 
 

@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from mas.audit import EventKind
 from mas.cli.deployment import Deployment, reaching
 from mas.cli.printable import printable
-from mas.cli.report import columns
+from mas.cli.table import columns
 from mas.clock import SYSTEM
 from mas.directory import AgentRecord, Tombstones, tombstone_field
 from mas.errors import ConfigurationError, EnrolmentRefused

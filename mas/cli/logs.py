@@ -10,6 +10,7 @@ import structlog
 from structlog.types import EventDict, ExcInfo, Processor
 
 from mas.cli.printable import printable
+from mas.errors import ConfigurationError, RedisUnavailable, StartFailed
 
 _SHARED: tuple[Processor, ...] = (
     structlog.stdlib.add_log_level,
@@ -26,35 +27,54 @@ def configure(level: str, *, stream: TextIO | None = None) -> None:
     """
     stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_for_people() if stream.isatty() else _for_programs())
+    first = () if level.lower() == "debug" else (without_what_is_told,)
+    handler.setFormatter(_for_people(*first) if stream.isatty() else _for_programs(*first))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
 
 
-def _for_people() -> logging.Formatter:
+def _for_people(*first: Processor) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_SHARED, structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *first,
             one_line,
             structlog.dev.ConsoleRenderer(pad_event_to=36, exception_formatter=_indented),
         ],
     )
 
 
-def _for_programs() -> logging.Formatter:
+def _for_programs(*first: Processor) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_SHARED, structlog.processors.TimeStamper(fmt="iso", utc=True)],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *first,
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
             what_and_when_first,
             structlog.processors.JSONRenderer(serializer=json.dumps, default=repr),
         ],
     )
+
+
+def without_what_is_told(_: Any, __: str, event: EventDict) -> EventDict:
+    """Leave out the traceback of a start that failed for a reason which its message tells whole.
+
+    It would lead through our code only, and what has to be mended is elsewhere.
+    """
+    match event.get("exc_info"):
+        case (_, StartFailed() as error, _):
+            reason: BaseException = error
+            while isinstance(reason, StartFailed) and reason.__cause__ is not None:
+                reason = reason.__cause__
+            ours = isinstance(reason, ConfigurationError) and reason.__cause__ is None
+            if ours or isinstance(reason, RedisUnavailable | StartFailed):
+                del event["exc_info"]
+    return event
 
 
 def one_line(_: Any, __: str, event: EventDict) -> EventDict:

@@ -1,12 +1,13 @@
 """Print what `mas check` found: for people, or as one JSON object."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 import msgspec
 
 from mas.cli.check import Report
 from mas.cli.printable import printable
+from mas.cli.table import columns
 
 
 def show(report: Report, *, as_json: bool) -> None:
@@ -49,13 +50,3 @@ def _section(title: str, lines: Sequence[str], *, colour: str | None = None) -> 
     for number, line in enumerate(lines or ["none"]):
         name = f"{title if number == 0 else '':<14}"
         yield f"{click.style(name, bold=True)}{click.style(printable(line), fg=colour if lines else None)}"
-
-
-def columns(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return rows of cells as lines in which the cells stand below one another."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True) if width).rstrip()
-        for row in cells
-    ]

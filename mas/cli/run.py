@@ -96,6 +96,8 @@ async def _reload(system: System, config: Path | None) -> None:
     """Put the configuration as it is now in force, or keep what is."""
     try:
         newer = load(config)
+        for warning in newer.warnings:
+            log.warning(warning)
         reloaded = await system.reload(newer)
     except MasError as error:
         log.error("not reloaded; what was in force stays", problem=str(error))  # noqa: TRY400 - told plainly

@@ -2,7 +2,8 @@
 
 Read downward: `endpoint` says where (`loopback`: is that this machine), `dial` opens a stream, `handshake`
 makes it ready (`sentinel` finds the master), `line` moves bytes, `pipeline` pairs answers with `reply`s,
-`link` reconnects; `client` and `subscriber` are what others use, `lease` says who may do what only one may.
+`link` reconnects (after a `backoff`); `client` (with redis-py's `commands`, and `script`s) and `subscriber`
+are what others use, `lease` says who may do what only one may. `refusal` tells a no from an absence.
 `embedded` runs a server of our own, found by `binary`, in a `datadir`, under a `guard`.
 """
 

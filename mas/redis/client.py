@@ -1,7 +1,6 @@
 """One connection to Redis that a whole process shares."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 import anyio
@@ -12,7 +11,7 @@ from mas.errors import RedisUnavailable
 from mas.redis.commands import TypedCommands
 from mas.redis.endpoint import Endpoint
 from mas.redis.handshake import Session
-from mas.redis.link import Link, keep_open
+from mas.redis.link import Link, opener
 from mas.redis.pipeline import Pipeline
 from mas.redis.reply import Burst, Reply
 from mas.redis.script import Script
@@ -133,37 +132,10 @@ class Redis(Link, TypedCommands):  # type: ignore[misc]  # ty: ignore[incompatib
             pipeline.abandon(reason)
 
 
-@asynccontextmanager
-async def open_redis(
-    url: str | Endpoint,
-    *,
-    name: str = "mas",
-    scripts: Sequence[Script] = (),
-    response_timeout: float = 5,
-    blocking: float = 0,
-    connect_timeout: float = 5,
-    connect_wait: float = 5,
-    backoff_cap: float = 2,
-    max_unsent: int = MAX_UNSENT,
-    clock: Clock = SYSTEM,
-) -> AsyncGenerator[Redis]:
-    """Open a connection for the length of a block; the parameters are those of `Redis` and `Link`.
+open_redis = opener(Redis)
+"""Open a connection for the length of a block; the parameters are those of `Redis` and `Link`.
 
-    :raises RedisUnavailable: if there is none within `connect_timeout`, naming host and port
-    :raises RedisTooOld: if the server is older than Redis 7.0 or Valkey 7.2
-    :raises ConfigurationError: if the URL cannot be read
-    """
-    link = Redis(
-        url,
-        name=name,
-        scripts=scripts,
-        response_timeout=response_timeout,
-        blocking=blocking,
-        connect_timeout=connect_timeout,
-        connect_wait=connect_wait,
-        backoff_cap=backoff_cap,
-        max_unsent=max_unsent,
-        clock=clock,
-    )
-    async with keep_open(link):
-        yield link
+:raises RedisUnavailable: if there is none within `connect_timeout`, naming host and port
+:raises RedisTooOld: if the server is older than Redis 7.0 or Valkey 7.2
+:raises ConfigurationError: if the URL cannot be read
+"""

@@ -2,9 +2,9 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, ParamSpec, TypeVar
 
 import anyio
 from anyio.abc import TaskStatus
@@ -20,6 +20,7 @@ from mas.redis.script import Script
 
 log: Final = logging.getLogger(__name__)
 AnyLink = TypeVar("AnyLink", bound="Link")
+How = ParamSpec("How")
 
 
 class Link(ABC):
@@ -54,7 +55,7 @@ class Link(ABC):
         self.clock = clock
         self.generation = 0
         self.server_version = ""
-        self.trouble = "no answer yet"
+        self.trouble = f"no answer yet from {self.endpoint.address}"
         self._up: anyio.Event | None = None
         self._online = False
 
@@ -125,8 +126,23 @@ class Link(ABC):
             await anyio.aclose_forcefully(session.stream)
 
 
+def opener(kind: Callable[How, AnyLink]) -> Callable[How, AbstractAsyncContextManager[AnyLink]]:
+    """Return what makes such a link and keeps it open for the length of a block.
+
+    :param kind: the class; its parameters are those of what is returned
+    """
+
+    @asynccontextmanager
+    async def open_link(*args: How.args, **kwargs: How.kwargs) -> AsyncGenerator[AnyLink]:
+        link = kind(*args, **kwargs)
+        async with _keep_open(link):
+            yield link
+
+    return open_link
+
+
 @asynccontextmanager
-async def keep_open(link: AnyLink) -> AsyncGenerator[AnyLink]:
+async def _keep_open(link: Link) -> AsyncGenerator[None]:
     """Run a link beside the block; what the block raises comes out as it was raised.
 
     :raises RedisUnavailable: if there is no connection within the link's `connect_timeout`
@@ -138,10 +154,8 @@ async def keep_open(link: AnyLink) -> AsyncGenerator[AnyLink]:
                 with anyio.fail_after(link.connect_timeout):
                     await tasks.start(link.run)
             except TimeoutError:
-                raise RedisUnavailable(
-                    f"no Redis at {link.endpoint.address} within {link.connect_timeout:g} s: {link.trouble}"
-                ) from None
-            yield link
+                raise RedisUnavailable(f"{link.trouble} (tried for {link.connect_timeout:g} s)") from None
+            yield
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         if len(group.exceptions) > 1:

@@ -1,8 +1,7 @@
 """One subscribed connection for a whole process."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Final
 
 from anyio.abc import ByteStream
@@ -12,7 +11,7 @@ from mas.redis.endpoint import Endpoint
 from mas.redis.exchange import pack
 from mas.redis.handshake import Session
 from mas.redis.line import MORE, TICKS, Line, LineBroken
-from mas.redis.link import Link, keep_open
+from mas.redis.link import Link, opener
 
 log: Final = logging.getLogger(__name__)
 
@@ -129,29 +128,10 @@ class _Subscriptions(Line):
             self.send(_PING)
 
 
-@asynccontextmanager
-async def open_subscriber(
-    url: str | Endpoint,
-    *,
-    name: str = "mas:subscriber",
-    response_timeout: float = 5,
-    connect_timeout: float = 5,
-    backoff_cap: float = 2,
-    clock: Clock = SYSTEM,
-) -> AsyncGenerator[Subscriber]:
-    """Open a subscriber for the length of a block; the parameters are those of `Link`.
+open_subscriber = opener(Subscriber)
+"""Open a subscriber for the length of a block; the parameters are those of `Link`.
 
-    :raises RedisUnavailable: if there is no connection within `connect_timeout`
-    :raises RedisTooOld: if the server is older than Redis 7.0 or Valkey 7.2
-    :raises ConfigurationError: if the URL cannot be read
-    """
-    link = Subscriber(
-        url,
-        name=name,
-        response_timeout=response_timeout,
-        connect_timeout=connect_timeout,
-        backoff_cap=backoff_cap,
-        clock=clock,
-    )
-    async with keep_open(link):
-        yield link
+:raises RedisUnavailable: if there is no connection within `connect_timeout`
+:raises RedisTooOld: if the server is older than Redis 7.0 or Valkey 7.2
+:raises ConfigurationError: if the URL cannot be read
+"""

@@ -128,7 +128,9 @@ def _read(text: str, name: str) -> tuple[dict[str, Any], dict[Path, int]]:
             loader.dispose()
     if fault is not None:
         problem, line = fault
-        raise ConfigurationError(problem, where=f"{name}:{line}" if line else name)
+        tab = "\t" in "".join(text.splitlines()[line - 1 : line]) if line else False
+        hint = "indent with spaces: YAML takes no tabs" if tab else ""
+        raise ConfigurationError(problem, where=f"{name}:{line}" if line else name, hint=hint)
     builder = _Builder(name, _Loader(""))
     if node is None or node.tag == "tag:yaml.org,2002:null":
         return {}, {}

@@ -84,7 +84,9 @@ def _unknown(name: str, known: list[str]) -> Problem:
         return Problem((name,), "this setting is more than one value", "set it in the file")
     hint = nearest(name, known)
     return Problem(
-        (name,), "no setting has this name", hint if hint.startswith("did") else "mas check lists them all"
+        (name,),
+        "no setting has this name",
+        hint if hint.startswith("did") else "mas check --verbose lists them all",
     )
 
 

@@ -14,6 +14,7 @@
     ├── policy         keeps what the configuration grants in Redis
     ├── letters        archives dead letters that are too many or too old
     ├── outsiders      lets agents that run elsewhere into Redis, and nobody else
+    ├── grants         enrols whoever shows a grant
     ├── gateway        decides and delivers
     ├── roster         enrols the agents, keeps them alive, signs them off
     ├── pulse          the beat of all inboxes

@@ -197,7 +197,8 @@ class System:
         if isinstance(reason, ConfigurationError | RedisUnavailable):
             return reason
         if failed.child in _LINKS:
-            return RedisUnavailable(self.redis.trouble)
+            hint = "start one there, or leave the URL out: MAS then runs one of its own"
+            return RedisUnavailable(self.redis.trouble, hint="" if self._embedded else hint)
         return failed
 
     def _url(self) -> str:

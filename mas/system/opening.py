@@ -1,5 +1,6 @@
 """Make a system from a configuration, and run it for the length of a block."""
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from os import environ as process_environ
@@ -13,6 +14,8 @@ from mas.clock import SYSTEM, Clock
 from mas.settings import Settings, deployment_secret, load
 from mas.supervision import Event, told_plainly
 from mas.system.assembly import ALL, Part, System
+
+log = logging.getLogger(__name__)
 
 Config = str | Path | Mapping[str, Any] | Settings | None
 
@@ -69,6 +72,8 @@ def prepare(
     """
     config, classes = _split_classes(config)
     settings = load(config, environ=environ)
+    for warning in settings.warnings:
+        log.warning("%s", warning)
     secret = deployment_secret(settings, environ)
     return System(settings, parts, secret.encode(), clock, classes, on_event, log_setup)
 

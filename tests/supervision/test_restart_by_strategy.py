@@ -5,6 +5,7 @@ import pytest
 
 from mas.errors import StartFailed, SupervisionError
 from mas.supervision import Budget, Child, Restart, Strategy
+from mas.supervision.events import GaveUp, Restarting
 from tests.supervision.stage import NO_DELAY, states
 
 
@@ -213,3 +214,23 @@ async def test_a_temporary_child_asked_for_is_not_revived_with_a_sibling_that_fa
         await stage.clock.settle()
         assert stage.seen() == "-c -t -a ?a +a +c"
         assert states(supervisor.tree()) == "a:running t:stopped c:running"
+
+
+async def test_a_temporary_child_asked_for_is_tried_once_also_behind_a_sibling_that_is_given_up(stage):
+    fragile = stage.child("a", budget=Budget(0))
+    temporary = stage.child("t", restart=Restart.TEMPORARY)
+    supervisor = stage.supervisor(
+        fragile, temporary, "c", strategy=Strategy.ONE_FOR_ALL, budget=Budget(1), backoff=NO_DELAY
+    )
+    async with stage.open(supervisor):
+        stage.seen()
+        stage["a"].fails_to_start = [OSError("not now")]
+        stage["t"].fails_to_start = [OSError("nor this")]
+        with pytest.raises(StartFailed, match="a did not start: OSError: not now"):
+            await supervisor.restart("t", by_strategy=True)
+        await stage.clock.advance(60)
+        assert stage.seen() == "-c -t -a ?a ?t +c"
+        assert states(supervisor.tree()) == "a:failed t:failed c:running"
+        assert stage.told(GaveUp) == ["a"]
+        assert stage.told(Restarting) == []
+    assert stage.outcome is None
