@@ -100,14 +100,22 @@ class Inbox:
     async def drain(self) -> None:
         """Start nothing more and return once every handler under way has returned.
 
-        What was read and not begun stays pending: it is found again.
+        What was read and not begun stays pending, and no start is counted: it is found again.
         """
         self._paused = True
         self._attempts.stop()
-        self._queue.clear()
+        await self._leave()
         await self.quiet()
         self._settling.flush()
         await self._settling.confirmed()
+        # What a read brought that was under way.
+        await self._leave()
+
+    async def _leave(self) -> None:
+        unstarted = [delivery.entry for delivery, found_again in self._queue if not found_again]
+        self._queue.clear()
+        if unstarted:
+            await self._settling.not_started(unstarted)
 
     async def quiet(self) -> None:
         """Return once no handler runs; comes true only after a `pause`, or when there is no mail."""

@@ -4,6 +4,8 @@ A settlement is posted and not waited for. One whose answer never came is repeat
 met again: what was done is remembered by its seal, so that no copy of it is handled a second time.
 """
 
+from contextlib import suppress
+
 from redis.exceptions import RedisError
 
 from mas.agent.delivery import Delivery
@@ -82,6 +84,11 @@ class Settling:
     async def count_start(self, entry: bytes) -> int:
         """Count a handler's start that is about to happen and return how many that makes; 0 if not ours."""
         return await self._claims.attempt(self._stream, entry)
+
+    async def not_started(self, entries: list[bytes]) -> None:
+        """Note that no handler was ever started on these; of no answer, they count as started once."""
+        with suppress(RedisError, RedisUnavailable):
+            await self._claims.not_started(self._stream, entries)
 
     def release(self, entry: bytes) -> None:
         """Forget an entry that is not ours any more."""

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 
 from mas.bus.backlog import Held, backlog
 from mas.bus.groups import ensure_group
-from mas.bus.lease import ATTEMPT, RENEW
+from mas.bus.lease import ATTEMPT, NOT_STARTED, RENEW
 from mas.bus.settle import SETTLE
 from mas.redis import Redis, Reply
 
@@ -50,6 +50,10 @@ class Claims(Protocol):
 
     async def attempt(self, stream: str, entry: bytes) -> int:
         """Count the start of a handler; return how many that makes, 0 if the entry is not ours."""
+        ...
+
+    async def not_started(self, stream: str, entries: Sequence[bytes]) -> None:
+        """Note that no handler was ever started on those of the entries that are still ours."""
         ...
 
     async def backlog(self, stream: str, *, after: bytes = b"-", count: int = 100) -> list[Held]:
@@ -88,6 +92,10 @@ class FencedClaims:
     async def attempt(self, stream: str, entry: bytes) -> int:
         """See `Claims`."""
         return int(await self._redis.run_script(ATTEMPT, [stream], [self._group, self._consumer, entry]))
+
+    async def not_started(self, stream: str, entries: Sequence[bytes]) -> None:
+        """See `Claims`."""
+        await self._redis.run_script(NOT_STARTED, [stream], [self._group, self._consumer, *entries])
 
     async def backlog(self, stream: str, *, after: bytes = b"-", count: int = 100) -> list[Held]:
         """See `Claims`."""
@@ -141,6 +149,13 @@ class BareClaims:
         starts = int(held[0][3]) + 1
         counted = self._claim(stream, entry, "RETRYCOUNT", starts, idle=held[0][2])
         return starts if await counted.result() else 0
+
+    async def not_started(self, stream: str, entries: Sequence[bytes]) -> None:
+        """See `Claims`."""
+        looks = [(entry, self._look(stream, entry)) for entry in entries]
+        for entry, look in looks:
+            if held := await look.result():
+                await self._claim(stream, entry, "RETRYCOUNT", 0, idle=held[0][2]).result()
 
     async def backlog(self, stream: str, *, after: bytes = b"-", count: int = 100) -> list[Held]:
         """See `Claims`."""

@@ -1,4 +1,4 @@
-"""Hold an entry longer, or count the start of its handler: both only while it is still ours.
+"""Hold an entry longer, count the start of its handler, or take that back: only while it is still ours.
 
 A bare XCLAIM would take an entry back from whoever reclaimed it meanwhile, so each script first asks
 the pending list who owns it.
@@ -31,5 +31,17 @@ ATTEMPT = Script(
     local starts = held[1][4] + 1
     redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'RETRYCOUNT', starts, 'JUSTID')
     return starts
+    """,
+)
+
+NOT_STARTED = Script(
+    "not started",
+    # KEYS: stream.  ARGV: group, consumer, entry id...  A read counts as a start, which these never had.
+    """
+    for i = 3, #ARGV do
+      if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) == 1 then
+        redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'RETRYCOUNT', 0, 'JUSTID')
+      end
+    end
     """,
 )

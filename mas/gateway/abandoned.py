@@ -91,8 +91,8 @@ class Sweep:
             try:
                 await self.look()
             except (RedisUnavailable, ResponseError):
-                # Receivers may be cut off as well: they are given another lease to renew what they hold.
-                self._suspects.clear()
+                # What was found is forgotten: receivers may be cut off as well, and get another lease.
+                continue
 
     async def look(self) -> None:
         """Order the burial of what the last look found, and look for more."""

@@ -9,6 +9,8 @@ from mas.bus import (
     SCRIPTS,
     SETTLE,
     TAKE_OVER,
+    BareClaims,
+    FencedClaims,
     backlog,
     ensure_group,
     entries_of,
@@ -76,6 +78,16 @@ async def test_a_start_is_counted_for_the_owner_alone(redis, client):
     assert await redis.run_script(ATTEMPT, [S], [G, "a", mine]) == 3
     assert await redis.run_script(ATTEMPT, [S], [G, "b", mine]) == 0
     assert pending(client)[mine] == ("a", 3)
+
+
+@pytest.mark.parametrize("claims", [FencedClaims, BareClaims])
+async def test_what_was_read_and_never_started_is_counted_so_by_its_owner_alone(redis, client, claims):
+    await ensure_group(redis, S, G)
+    mine, begun, his = held_by(client, "a", 3)
+    client.xclaim(S, G, "b", 0, [his], retrycount=4)
+    await claims(redis, G, "a").not_started(S, [mine, his, b"1-1"])
+    assert pending(client) == {mine: ("a", 0), begun: ("a", 1), his: ("b", 4)}
+    assert await claims(redis, G, "a").attempt(S, mine) == 1
 
 
 @pytest.mark.parametrize("order", [1, -1])

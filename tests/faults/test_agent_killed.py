@@ -147,7 +147,8 @@ async def test_an_owner_that_slept_through_its_lease_undoes_nothing(stage, journ
 
 
 async def test_told_to_stop_it_finishes_what_it_began_and_leaves_the_rest_pending(stage, journal):
-    async with stage() as play:
+    # Of one attempt: what was left and counted as started would never be handled.
+    async with stage(max_attempts=1) as play:
         first = await play.receiver()
         second = await play.receiver(waiting=True)
         for n in range(60):

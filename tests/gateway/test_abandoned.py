@@ -199,6 +199,36 @@ async def test_what_has_starts_left_or_a_receiver_that_lives_is_left_alone(redis
         assert {letter["attempts"] for letter in letters(client)} == {2}
 
 
+async def test_what_was_read_and_never_begun_waits_for_a_receiver_that_was_told_to_stop(redis_url):
+    once = {"delivery": {"lease": 1, "max_attempts": 1}}
+    there = {"gateway": once, "permissions": [], "parts": frozenset({"agents"})}
+    there["b"] = {"class_path": Slow, "concurrency": 1}
+    async with scene(redis_url, once) as (system, client, gone):
+        async with running(redis_url, **there) as receivers:
+            a, b = system.agent("a"), receivers.agent("b")
+            b.go.set()
+            # Quick ones first: then more is read ahead.
+            for _ in range(20):
+                await a.send("b", "work")
+            await b.ended.reaches(20)
+            b.go = anyio.Event()
+            for _ in range(20):
+                await a.send("b", "work")
+            await until(lambda: client.xlen("agent.stream:b") == 20 and len(pending(client, "b")) > 1)
+            receivers.seats[0].life.pause()
+            b.go.set()
+        begun = len(b.begun.seen) - 20
+        assert set(pending(client, "b").values()) == {0}
+        for _ in range(3):
+            await gone.leaves(1)
+            await until(lambda: gone.pending() == {}, within=20)
+        assert {letter["target"] for letter in letters(client)} == {"gone"}
+        async with running(redis_url, **there) as receivers:
+            again = receivers.agent("b")
+            again.go.set()
+            assert await again.ended.reaches(20 - begun) == [1] * (20 - begun)
+
+
 async def test_found_at_one_look_it_is_ordered_at_the_next_unless_it_was_renewed(redis_url):
     async with scene(redis_url, LONG) as (_, client, gone), looking(redis_url) as sweep:
         renewed, lost = await gone.leaves(2, 2)
@@ -297,11 +327,16 @@ async def test_what_no_gateway_delivered_is_taken_off_with_an_alarm_and_no_lette
 
 
 @asynccontextmanager
-async def looking(redis_url, agents=("gone",)):
-    """Give the looks of a gateway, to be made one by one."""
+async def looking(redis_url, agents=("gone",), leases=(1,)):
+    """Give the looks of a gateway, to be made one by one; the last lease stays in force."""
+    left = list(leases)
+
+    def delivery():
+        return DeliverySettings(lease=left.pop(0) if len(left) > 1 else left[0], max_attempts=2)
+
     async with open_redis(redis_url) as redis:
-        names, delivery = [AgentId(name) for name in agents], DeliverySettings(max_attempts=2)
-        yield Sweep(redis, KEYS, KEYRING.record, lambda: names, lambda: delivery, SYSTEM)
+        names = [AgentId(name) for name in agents]
+        yield Sweep(redis, KEYS, KEYRING.record, lambda: names, delivery, SYSTEM)
 
 
 def filled(client, agent, count, starts):
@@ -320,6 +355,19 @@ def filled(client, agent, count, starts):
 
 def ordered(client):
     return client.xlen(KEYS.ingress)
+
+
+async def test_agents_that_started_under_a_longer_lease_are_still_given_it(redis_url):
+    with asking(redis_url) as client:
+        filled(client, "gone", 1, 2)
+        async with looking(redis_url, leases=(2 * LONG_AGO / 1000, 1)) as sweep:
+            for _ in range(3):
+                await sweep.look()
+            assert ordered(client) == 0
+        async with looking(redis_url) as sweep:
+            for _ in range(2):
+                await sweep.look()
+            assert ordered(client) == 1
 
 
 async def test_a_long_list_is_walked_in_bounded_looks(redis_url):
