@@ -116,6 +116,8 @@ class Settling:
         :param now: monotonic seconds
         """
         self.flush()
+        if not self._held:  # as nearly always in nearly all of a thousand agents
+            return bool(self._doubtful)
         return bool(self._doubtful) or any(now - since > self._lease / 3 for _, since in self._held.values())
 
     async def tend(self) -> None:
