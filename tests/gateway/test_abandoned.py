@@ -364,10 +364,17 @@ async def test_agents_that_started_under_a_longer_lease_are_still_given_it(redis
             for _ in range(3):
                 await sweep.look()
             assert ordered(client) == 0
+
+
+async def test_an_order_is_given_again_only_when_it_has_had_time_to_be_obeyed(redis_url):
+    with asking(redis_url) as client:
+        filled(client, "gone", 1, 2)
         async with looking(redis_url) as sweep:
-            for _ in range(2):
+            given = []
+            for _ in range(5):
                 await sweep.look()
-            assert ordered(client) == 1
+                given.append(ordered(client))
+        assert given == [0, 1, 1, 2, 2]
 
 
 async def test_a_long_list_is_walked_in_bounded_looks(redis_url):
