@@ -206,8 +206,9 @@ def test_without_the_secret_nothing_is_shown_and_none_is_made(tmp_path, redis_ur
 def test_where_no_embedded_server_runs_that_is_told_at_once(tmp_path):
     shown = mas("ps", cwd=write(tmp_path, code=CODE, agents=AGENTS), MAS_SECRET="a secret of sixteen bytes")
     assert (shown.returncode, shown.stdout) == (69, "")
-    assert shown.stderr.startswith("error: nothing runs here: no server listens at ")
-    assert len(shown.stderr.splitlines()) == 1
+    told, *more = shown.stderr.splitlines()
+    assert told.startswith("error: nothing runs here: no server listens at ")
+    assert more == ["  hint: start the system with mas run"]
 
 
 def test_without_a_server_it_is_redis_that_is_missing(tmp_path):
