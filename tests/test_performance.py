@@ -25,12 +25,7 @@ async def test_no_message_has_a_round_trip_of_its_own(redis_url):
 
 
 async def test_many_requests_in_flight_share_their_round_trips(redis_url):
-    gains = []
-    for _ in range(4):
-        alone = await run_round_trip(redis_url, 200)
-        together = await run_round_trip(redis_url, 1_280, in_flight=64)
-        assert together.round_trips < alone.round_trips / 4, f"{alone}; {together}"
-        gains.append(together.rate / alone.rate)
-        if gains[-1] > 2:
-            break
-    assert max(gains) > 2, f"how much faster 64 at a time are than one: {gains}"
+    alone = await run_round_trip(redis_url, 200)
+    together = await run_round_trip(redis_url, 1_280, in_flight=64)
+    assert together.round_trips < alone.round_trips / 4, f"{alone}; {together}"
+    assert together.rate > alone.rate * 2, f"{alone}; {together}"
