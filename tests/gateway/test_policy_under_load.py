@@ -79,7 +79,7 @@ async def test_with_100_policy_changes_a_second_throughput_keeps_at_least_half(r
             log.info("%.0f msg/s without, %.0f with %.0f changes a second", calm, stormy, paces[-1])
         log.info("kept %.2f at worst, %.2f in the middle", min(kept), statistics.median(kept))
         assert statistics.median(kept) > 0.5, kept
-        assert statistics.median(paces) > CHANGES / 2, paces
+        assert statistics.median(paces) > 0.9 * CHANGES, paces
     with asking(redis_url) as client:
         # However often it was decided anew: once each in the trail, under many policies.
         records = audit(client)
