@@ -111,6 +111,9 @@ class Sealer:
                 self._events.alarm(self._keys.audit_seals, f"cannot seal: {error}")
                 self._author = None
                 await self._stand_back()
+            if self._clerk is not None:
+                # Whoever seals now has a process of its own, where one is worth it.
+                self._clerk.note(0.0)
             await self._clock.sleep(_RENEWAL)
 
     async def _work(self) -> None:
