@@ -17,6 +17,7 @@ from mas.audit import Counter, trail_key
 from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
+from mas.directory.mirror import DENY_ALL
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.abandoned import Sweep
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
@@ -26,6 +27,7 @@ from mas.gateway.counts import DecisionCounts
 from mas.gateway.floods import Floods
 from mas.gateway.lease import Name
 from mas.gateway.measures import Measures
+from mas.gateway.pace import Pace
 from mas.gateway.refusals import refusal_for
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
@@ -53,6 +55,7 @@ class Gateway:
     :param tombstones: who was revoked, as far as this process knows
     :param alarm: told what is not as it must be: where, and the problem
     :param counts: goes on counting, where an earlier gateway of the process has begun to
+    :param pace: goes on likewise
     """
 
     def __init__(
@@ -69,9 +72,10 @@ class Gateway:
         host: str | None = None,
         alarm: Callable[[str, str], None] | None = None,
         counts: DecisionCounts | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._alarm = alarm or _log_alarm
-        self.counts = counts or DecisionCounts()
+        self.counts, self.pace = counts or DecisionCounts(), pace or Pace()
         self._floods = Floods(settings.authentication.recorded_failures, self._alarm)
         self._redis, self._reading, self._subscriber = redis, reading, subscriber
         self._keys, self._keyring, self._clock = keys, keyring, clock
@@ -149,6 +153,7 @@ class Gateway:
         following = self._read()
         while True:
             entries = list(entries_of(await following.result()))
+            arrived = self.pace.turned = self._clock.monotonic()
             await self._refresh()
             if not entries:
                 self._backlog_read = self._backlog_reading
@@ -160,10 +165,12 @@ class Gateway:
                 some, submissions = submissions[:most], submissions[most:]
                 batch = await self._decide(some)
                 await self._conclude(batch, await self._commit(self._reading, batch).result())
+                self.pace.batch(most, self._clock.monotonic() - arrived)
             batch = await self._decide(submissions)
             written = self._commit(self._reading, batch)
             following = self._read()
             await self._conclude(batch, await written.result())
+            self.pace.batch(len(submissions), self._clock.monotonic() - arrived)
 
     def _read(self) -> Reply:
         own = self._backlog_read != self._backlog_grown
@@ -274,6 +281,7 @@ class Gateway:
 
     def _follow_settings(self) -> None:
         """Take up the settings that came with the policy, if they are others."""
+        self.pace.denies_all = self._mirror.policy is DENY_ALL
         text = self._mirror.policy.gateway
         if text in {b"", self._measures.text} or (settings := self._mirror.policy.settings) is None:
             return

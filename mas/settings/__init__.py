@@ -25,6 +25,7 @@ from mas.settings.gateway import (
 )
 from mas.settings.load import load
 from mas.settings.model import Settings
+from mas.settings.ops import OpsSettings
 from mas.settings.permissions import (
     Allow,
     AllowBidirectional,
@@ -59,6 +60,7 @@ __all__ = [
     "GatewaySettings",
     "LetterSettings",
     "LimitSettings",
+    "OpsSettings",
     "Permission",
     "RateLimitSettings",
     "RateOverride",
