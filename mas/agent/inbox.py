@@ -64,6 +64,7 @@ class Inbox:
         agent = credential.agent_id
         self._shared = services.keys.stream(agent)
         self._own = services.keys.instance_stream(agent, credential.instance_id)
+        self._enrolment = services.keys.token_hash(agent, credential.instance_id)
         self._ring = services.keys.ring(agent)
         self._window = Window(concurrency)
         self._claims = services.claims(self._redis, AGENT_GROUP, self._me)
@@ -75,6 +76,7 @@ class Inbox:
         self._idle: anyio.Event | None = None
         self._rung, self._more, self._paused = True, False, False
         self._working, self._called = 0, False
+        self._trouble = ""
         self._resting: list[anyio.Event] = []
         self._backlog_after: bytes | None = b"-"
         self._generation = 0
@@ -84,7 +86,8 @@ class Inbox:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Read until cancelled; ready once its groups exist and the first look has been made."""
         self._generation = self._redis.generation
-        await self._ensure_groups()
+        while not await self._ensure_groups():
+            await self._clock.sleep(pause(1, first=0.5, cap=0.5))
         async with anyio.create_task_group() as self._tasks:
             self._services.subscriber.listen(self._ring, self._rang)
             self._services.pulse.join(self)
@@ -169,19 +172,23 @@ class Inbox:
             await self._settling.tend()
             await self._attempts.report()
             await self._read()
+            self._trouble = ""
             await self._wait()
         except RedisUnavailable:
             await self._redis.connected()
             await self._clock.sleep(pause(1, first=0.1, cap=0.1))
         except ResponseError as error:
-            # NOGROUP after a flush: mail that comes from now on must not be skipped.
-            log.warning("redis refused a read; looking after the groups", problem=str(error))
+            # NOGROUP after a flush: mail that comes from now on must not be skipped. Until it is enrolled
+            # again, an instance has no stream of its own, and nothing that it sent would be let through.
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                log.warning("redis refused a read; looking after the groups", problem=self._trouble)
             await self._clock.sleep(pause(1, first=0.5, cap=0.5))
             await self._ensure_groups()
             self._rung = True
 
-    async def _ensure_groups(self) -> None:
-        await self._claims.ensure_groups(self._shared, self._own)
+    async def _ensure_groups(self) -> bool:
+        return await self._claims.ensure_groups(self._shared, self._own, self._enrolment)
 
     async def _wait(self) -> None:
         while not (

@@ -13,18 +13,19 @@ retire   delete a consumer, only when it holds nothing
 from mas.bus.backlog import BACKLOG, Held, backlog
 from mas.bus.claims import BareClaims, Claims, FencedClaims
 from mas.bus.entries import Entry, entries_of, value_of
-from mas.bus.groups import ensure_group
+from mas.bus.groups import OWN_GROUP, ensure_group
 from mas.bus.lease import ATTEMPT, NOT_STARTED, RENEW
 from mas.bus.reclaim import TAKE_OVER, reclaim
 from mas.bus.retire import RETIRE
 from mas.bus.settle import SETTLE
 
-SCRIPTS = (ATTEMPT, BACKLOG, NOT_STARTED, RENEW, RETIRE, SETTLE, TAKE_OVER)
+SCRIPTS = (ATTEMPT, BACKLOG, NOT_STARTED, OWN_GROUP, RENEW, RETIRE, SETTLE, TAKE_OVER)
 
 __all__ = [
     "ATTEMPT",
     "BACKLOG",
     "NOT_STARTED",
+    "OWN_GROUP",
     "RENEW",
     "RETIRE",
     "SCRIPTS",

@@ -15,7 +15,7 @@ import anyio
 from redis.exceptions import ResponseError
 
 from mas.bus.backlog import Held, backlog
-from mas.bus.groups import ensure_group
+from mas.bus.groups import OWN_GROUP, ensure_group
 from mas.bus.lease import ATTEMPT, NOT_STARTED, RENEW
 from mas.bus.settle import SETTLE
 from mas.redis import Redis, Reply
@@ -32,8 +32,12 @@ class Claims(Protocol):
     bare: bool
     """Whether a settlement must not be posted for an entry whose lease may have lapsed."""
 
-    async def ensure_groups(self, *streams: str) -> None:
-        """Return once the consumer's group exists on these streams."""
+    async def ensure_groups(self, shared: str, own: str, enrolment: str) -> bool:
+        """See to it that the consumer's group exists on both streams; False while there can be no own one.
+
+        :param enrolment: the key whose presence says that the consumer is enrolled, so that its stream ends
+            with it
+        """
         ...
 
     def post_settlement(self, stream: str, entries: Sequence[bytes]) -> Reply:
@@ -69,10 +73,10 @@ class FencedClaims:
     def __init__(self, redis: Redis, group: str, consumer: str) -> None:
         self._redis, self._group, self._consumer = redis, group, consumer
 
-    async def ensure_groups(self, *streams: str) -> None:
+    async def ensure_groups(self, shared: str, own: str, enrolment: str) -> bool:
         """Create what is missing."""
-        for stream in streams:
-            await ensure_group(self._redis, stream, self._group)
+        await ensure_group(self._redis, shared, self._group)
+        return bool(await self._redis.run_script(OWN_GROUP, [own, enrolment], [self._group]))
 
     def post_settlement(self, stream: str, entries: Sequence[bytes]) -> Reply:
         """See `Claims`; what is not ours is left alone."""
@@ -113,11 +117,12 @@ class BareClaims:
     def __init__(self, redis: Redis, group: str, consumer: str) -> None:
         self._redis, self._group, self._consumer = redis, group, consumer
 
-    async def ensure_groups(self, *streams: str) -> None:
+    async def ensure_groups(self, shared: str, own: str, enrolment: str) -> bool:  # noqa: ARG002 - not its to see
         """Wait for the gateway to create them: this consumer may not."""
-        for stream in streams:
+        for stream in (shared, own):
             while not await self._exists(stream):  # noqa: ASYNC110 - it may listen to its own ring only
                 await anyio.sleep(_PAUSE)
+        return True
 
     def post_settlement(self, stream: str, entries: Sequence[bytes]) -> Reply:
         """See `Claims`; the caller knows that the leases stand."""

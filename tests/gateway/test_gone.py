@@ -4,6 +4,7 @@ nowhere. Who is only down for a moment loses nothing."""
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -174,3 +175,30 @@ async def test_the_stream_of_one_that_lives_may_be_lost_and_comes_again(redis_ur
             # What could not be written was not recorded as delivered either.
             assert await worker.refused.reaches(1) == [Decision.TARGET_UNKNOWN]
             assert [record["decision"] for record in audit(client)] == ["ALLOWED", "TARGET_UNKNOWN"]
+
+
+def passed(count, before):
+    return count() > before
+
+
+async def test_one_that_is_revoked_while_it_runs_leaves_no_stream(redis_url):
+    with asking(redis_url) as client:
+        async with running(redis_url, permissions=WILD, a=Answering, worker=Answering) as system:
+            worker = system.agent("worker")
+            stream = own(AgentId("worker"), system.seats[1].instance)
+            await system.agent("a").send("worker", "echo", 1)
+            await worker.asked.reaches(1)
+            await revoke(system.redis, KEYS, KEYRING, AgentId("worker"), system.seats[1].instance)
+            await look(system)
+            assert not client.exists(stream)
+
+            def refused():
+                return client.info("commandstats")["cmdstat_xreadgroup"]["failed_calls"]
+
+            # It still looks, for its handler has not returned.
+            for _ in range(3):
+                before = refused()
+                await system.agent("a").send("worker", "tell", 2)
+                await until(partial(passed, refused, before))
+            worker.go.set()
+        assert not client.exists(stream)
