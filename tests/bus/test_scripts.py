@@ -1,6 +1,7 @@
 """Consumer groups: only who owns an entry renews, counts or settles it, and nobody's mail is dropped."""
 
 import pytest
+from redis.exceptions import ResponseError
 
 from mas.bus import (
     ATTEMPT,
@@ -100,6 +101,17 @@ async def test_settling_removes_what_is_ours_and_nothing_else(redis, client, ord
     assert pending(client) == {his: ("b", 2)}
     assert client.xlen(S) == 1
     assert await redis.run_script(SETTLE, [S], [G, "a", *mine]) == 0
+
+
+async def test_what_was_handled_when_its_group_went_is_removed_and_the_loss_told(redis, client):
+    await ensure_group(redis, S, G)
+    mine, other = held_by(client, "a", 2)
+    client.xgroup_destroy(S, G)
+    with pytest.raises(ResponseError, match="NOGROUP"):
+        await redis.run_script(SETTLE, [S], [G, "a", mine])
+    await ensure_group(redis, S, G)
+    ((_, left),) = client.xreadgroup(G, "b", {S: ">"})
+    assert [entry for entry, _ in left] == [other]
 
 
 async def test_the_own_backlog_is_read_in_pages_without_counting_it_as_started(redis, client):
