@@ -86,10 +86,16 @@ class Settling:
         """Count a handler's start that is about to happen and return how many that makes; 0 if not ours."""
         return await self._claims.attempt(self._stream, entry)
 
-    async def not_started(self, entries: list[bytes]) -> None:
-        """Note that no handler was ever started on these; of no answer, they count as started once."""
+    async def hand_back(self, entries: list[bytes], ring: str, *, started: bool) -> None:
+        """Leave entries to others at once; of no answer, these find them when the lease has lapsed.
+
+        :param started: whether a handler was ever started on them; if not, none is counted
+        """
+        for entry in entries:
+            # Or it would be renewed.
+            self.release(entry)
         with suppress(RedisError, RedisUnavailable):
-            await self._claims.not_started(self._stream, entries)
+            await self._claims.hand_back(self._stream, entries, ring, lease=self._lease, started=started)
 
     def release(self, entry: bytes) -> None:
         """Forget an entry that is not ours any more."""
