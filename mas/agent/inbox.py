@@ -34,6 +34,8 @@ log = logger(__name__)
 
 _FEW = 10
 """Taken over at once, at least: a look for fewer would pass over too little of a long list."""
+_LAST_WORDS = 1.0
+"""Seconds that handing back may take at the end of a life."""
 _RESTING = 2
 """Workers that wait for mail; those who were called beyond that end when there is no more."""
 SWEEP = 8.0
@@ -103,11 +105,16 @@ class Inbox:
             finally:
                 self._services.pulse.leave(self)
                 self._services.subscriber.ignore(self._ring, self._rang)
+                self._paused = True
+                with anyio.move_on_after(_LAST_WORDS, shield=True):
+                    # After a drain there is nothing left; after a crash, what it did not begin.
+                    await self._hand_back()
 
     async def drain(self) -> None:
         """Start nothing more and return once every handler under way has returned.
 
-        What was read and not begun is handed back, and no start is counted: another instance takes it.
+        What was read and not begun is handed back, and no start is counted: another instance takes it. So
+        is what waits for another attempt, with the attempts that it had.
         """
         self._paused = True
         self._attempts.stop()
@@ -120,11 +127,14 @@ class Inbox:
             await self._hand_back()
 
     async def _hand_back(self) -> None:
-        left, self._queue = self._queue, deque()
-        for started in (False, True):
-            entries = [delivery.entry for delivery, found_again in left if found_again is started]
+        unstarted = [delivery.entry for delivery, found_again in self._queue if not found_again]
+        started = [delivery.entry for delivery, found_again in self._queue if found_again]
+        started += self._attempts.unfinished
+        self._queue.clear()
+        self._attempts.unfinished.clear()
+        for entries, begun in ((unstarted, False), (started, True)):
             if entries:
-                await self._settling.hand_back(entries, self._ring, started=started)
+                await self._settling.hand_back(entries, self._ring, started=begun)
 
     async def quiet(self) -> None:
         """Return once no handler runs; comes true only after a `pause`, or when there is no mail."""

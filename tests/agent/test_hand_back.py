@@ -196,3 +196,61 @@ async def test_order_at_concurrency_1_outlasts_clean_restarts(redis_url):
                 await Quick.begun.reaches(count * (n + 1) // (rounds + 2))
                 await system.root.restart("agents/b")
         assert await Quick.begun.reaches(count) == numbers((0, count))
+
+
+async def test_what_waits_for_another_attempt_is_taken_by_another_instance_and_counts_on(redis_url):
+    slowly = {"delivery": {"lease": 300, "max_attempts": 3, "backoff_first": 600, "backoff_cap": 600}}
+
+    class Failing(Agent[dict[str, Any]]):
+        begun = Tally()
+
+        async def on_message(self, message):
+            type(self).begun.note((id(self), message.attempt))
+            if message.attempt == 1:
+                raise OSError("not yet")
+
+    spec = {"class_path": Failing, "instances": 2, "concurrency": 1}
+    async with running(redis_url, gateway=slowly, a=Sender, b=spec) as system:
+        await system.root.stop("agents/b-2")
+        await system.agent("a").send("b", "work", 0)
+        (first,) = await Failing.begun.reaches(1)
+        await system.root.start("agents/b-2")
+        await system.root.stop("agents/b-1")
+        _, second = await Failing.begun.reaches(2)
+        assert (first[1], second[1]) == (1, 2)
+        assert first[0] != second[0]
+
+
+async def test_a_life_that_crashes_hands_back_what_it_had_not_begun(redis_url):
+    class Crashing(Agent[dict[str, Any]]):
+        begun = Tally()
+        crash, go = anyio.Event(), anyio.Event()
+        lives = 0
+
+        async def on_start(self):
+            type(self).lives += 1
+            if type(self).lives == 1:
+                await type(self).crash.wait()
+                raise OSError("crashed")
+
+        async def on_message(self, message):
+            type(self).begun.note((message.data, message.attempt))
+            await type(self).go.wait()
+
+    spec = {"class_path": Crashing, "concurrency": 1}
+    limits = {"delivery": {"lease": 300, "max_attempts": 2}}
+    async with running(redis_url, gateway=limits, a=Sender, b=spec) as system:
+        with asking(redis_url) as client:
+            open_wide(system.seats[1])
+            for n in range(AHEAD):
+                await system.agent("a").send("b", "work", n)
+            await Crashing.begun.reaches(1)
+            await until(lambda: held(client) == {system.seats[1].instance: AHEAD})
+            Crashing.crash.set()
+            await Crashing.begun.reaches(2)
+            Crashing.go.set()
+            got = await Crashing.begun.reaches(AHEAD + 1)
+            # Only what was begun in the life that crashed has lost an attempt.
+            assert got == [(0, 1), (0, 2), *numbers((1, AHEAD))]
+            await until(lambda: client.xlen(STREAM) == 0)
+            assert letters(client) == []
