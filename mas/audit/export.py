@@ -109,14 +109,19 @@ class Summary(msgspec.Struct):
                 "outside_seals_agree": report.outside,
                 "sealed": report.sealed,
                 "unsealed": report.unsealed,
+                "archived_to_seal": report.archived_to,
                 "flaws": [str(flaw) for flaw in report.flaws],
             }
         return told
 
 
 def moment(seconds: float) -> str:
-    """Return a time as ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    """Return a time as ISO 8601 in UTC, to the millisecond; what no calendar has, as seconds."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        # Whoever may write to Redis may give an entry any number for its time.
+        return f"{seconds:.3f}"
 
 
 def _note(listed: list[str], name: Any) -> None:

@@ -79,6 +79,21 @@ class KeyFile:
         """
         return PublicKeys.load(self.public)
 
+    def public_pem(self) -> str:
+        """Return the public keys in PEM; a key that was never made is not made for this.
+
+        :raises ConfigurationError: if there are none, or they cannot be read
+        """
+        if os.path.lexists(self.path):
+            self.load()
+        if not self.public.exists():
+            raise ConfigurationError(
+                "there is no key for seals yet",
+                where=str(self.path),
+                hint="the first start of the system makes one; or set audit.key_file to where it is",
+            )
+        return self.public.read_text()
+
     def _publish(self, key: SealKey) -> None:
         pem = public_pem(key.public)
         try:

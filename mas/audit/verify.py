@@ -90,6 +90,10 @@ class Verifier:
         self._last = link
         self._report.last_seal = link.seal.sequence
 
+    def damage(self, where: str, problem: str) -> None:
+        """Take note of a place in a file that holds no entry, and so breaks the trail."""
+        self._flaw(where, problem)
+
     def finish(self) -> Report:
         """Check what no seal covers, and both ends of the chain."""
         self._check_beginning()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mas.cli.exits import exit_code
+from mas.cli.exits import INTERRUPTED, exit_code
 from mas.cli.printable import printable
 from mas.errors import ConfigurationError, MasError, RedisUnavailable
 from mas.supervision.tree import brief
@@ -20,12 +20,18 @@ _OURS = str(Path(__file__).parents[1])
 def told(*, debug: bool) -> Generator[None]:
     """End the process with one message and its exit code if the block raises what a user can mend.
 
-    What else it raises is a fault of ours, whose traceback belongs into a report.
+    An interrupt ends it quietly. What else it raises is a fault of ours, whose traceback belongs into a
+    report.
 
     :param debug: show the traceback of the former too
     """
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, which is no error; click ends the process quietly.
+        raise
     except (MasError, OSError) as error:
         if debug:
             traceback.print_exception(error)

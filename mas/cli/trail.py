@@ -1,6 +1,5 @@
 """The trail that a configuration names, opened for one command, and what to look for in it."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +11,23 @@ if TYPE_CHECKING:
     from mas.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S")
+
+
+class _Moment(click.ParamType[float]):
+    """A time as people and `mas audit` itself write it, in seconds since the epoch; UTC without a zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from datetime import UTC, datetime
+
+        if isinstance(value, float):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time such as 2026-01-31 or 2026-01-31T12:30:00+01:00", param, ctx)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def filtered(command: Command) -> Command:
@@ -25,8 +40,8 @@ def filtered(command: Command) -> Command:
             click.option("--decision", default="", help="For example AUTHZ_DENIED; or a kind of event."),
             click.option("--class", "violation", default="", help="A class that was found in the payload."),
             click.option("--correlation", default="", help="A correlation id, or a message's own id."),
-            click.option("--since", type=click.DateTime(_TIMES), help="From this time on; UTC."),
-            click.option("--until", type=click.DateTime(_TIMES), help="Before this time; UTC."),
+            click.option("--since", type=_Moment(), help="From this time on; ISO 8601, UTC without a zone."),
+            click.option("--until", type=_Moment(), help="Before this time."),
         )
     ):
         command = option(command)
@@ -57,22 +72,33 @@ def look_at(settings: "Settings", look: Callable[["AuditTrail"], Awaitable[Any]]
         async with open_trail(settings) as trail:
             return await look(trail)
 
-    try:
-        return anyio.run(main, backend="trio")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    return anyio.run(main, backend="trio")
 
 
 def filter_of(wanted: dict[str, Any]) -> "Filter":
-    """Make a filter of what was typed; times without a zone are UTC."""
-    from datetime import UTC
+    """Make a filter of what was typed.
 
+    :raises click.UsageError: if no time can be meant
+    """
     from mas.audit import Filter, Trail
 
-    times = {
-        name: (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-        for name in ("since", "until")
-        if (at := wanted.pop(name)) is not None
-    }
-    trail = wanted.pop("trail")
-    return Filter(**wanted, **times, trail=Trail(trail) if trail else None)
+    given = {name: value for name, value in wanted.items() if value not in {None, ""}}
+    if "trail" in given:
+        given["trail"] = Trail(given["trail"])
+    chosen = Filter(**given)
+    if chosen.since >= chosen.until:
+        raise click.UsageError("--since is not before --until: nothing can match")
+    return chosen
+
+
+def archive_of_ours(config: Path | None, path: Path) -> "Settings | None":
+    """Return the settings if a file lies in the archive of the deployment that they describe, else None."""
+    from mas.errors import ConfigurationError
+
+    try:
+        settings = settings_of(config)
+    except ConfigurationError:
+        if config is not None:
+            raise
+        return None
+    return settings if path.resolve().parent == places_of(settings).archive.resolve() else None

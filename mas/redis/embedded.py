@@ -47,6 +47,17 @@ class EmbeddedServer:
         """Where it listens once ready."""
         return f"unix://{quote(str(self.socket))}"
 
+    def found(self) -> str:
+        """Return where it listens, for who comes from another process; at once, not after a time-out.
+
+        :raises RedisUnavailable: if nothing is there: it lives only as long as its system
+        """
+        if not self.socket.exists():
+            raise RedisUnavailable(
+                f"nothing runs here: no server listens at {self.socket}", hint="start the system with mas run"
+            )
+        return self.url
+
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run the server until cancelled; ready once it answers and has loaded its data.
 

@@ -1,0 +1,166 @@
+"""A query finds what went into archives like what is still in Redis, each record once."""
+
+import pytest
+
+from mas.audit import Filter, Trail
+from mas.audit.archive import Archive as Kept
+from mas.audit.archive import archives_in, holes, listed
+from mas.audit.source import read_file
+from mas.errors import IntegrityError
+from tests.audit.conftest import KEYS
+
+
+@pytest.fixture
+async def long(desk):
+    """1,600 records, of which the oldest went into archives."""
+    for _ in range(4):
+        await desk.write(400)
+        await desk.seal_all(seal_batch=50)
+    every = [found async for found in desk.trail.query(Filter(trail=Trail.MESSAGES))]
+    assert len(every) == 1600
+    for most in (1300, 1000):
+        async with desk.sealing(seal_batch=50, max_records=most):
+
+            async def trimmed(most=most):
+                return await desk.redis.call("XLEN", KEYS.audit_messages) <= most
+
+            await desk.until(trimmed)
+    assert len(list(archives_in(desk.places.archive))) > 1
+    return desk, every
+
+
+async def asked(desk, **wanted):
+    return [found async for found in desk.trail.query(Filter(trail=Trail.MESSAGES, **wanted))]
+
+
+async def test_all_is_found_in_order_and_once(long):
+    desk, every = long
+    assert await asked(desk) == every
+
+
+async def test_a_time_range_may_begin_or_end_or_lie_in_an_archive(long):
+    desk, every = long
+    for first, last in ((10, 100), (200, 1500), (1400, 1500), (0, 700)):
+        since, until = every[first].seconds, every[last].seconds
+        expected = [found for found in every if since <= found.seconds < until]
+        assert await asked(desk, since=since, until=until) == expected
+
+
+async def test_what_else_is_asked_for_is_found_in_archives_too(long):
+    desk, every = long
+    for wanted, field in (("sender", "ann"), ("decision", "AUTHZ_DENIED")):
+        expected = [found for found in every if found.record[wanted] == field]
+        assert await asked(desk, **{wanted: field}) == expected
+    assert await asked(desk, correlation=every[3].record["message_id"]) == [every[3]]
+
+
+async def test_an_archive_that_was_made_but_not_yet_trimmed_is_not_read_twice(desk, monkeypatch):
+    await desk.write(1500)
+    await desk.seal_all(seal_batch=100)
+    every = await asked(desk)
+
+    async def crash(*_args, **_more):
+        raise OSError("the machine stops here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mas.audit.chain.trim", crash)
+        sealer = desk.sealer(max_records=1000)
+        sealer._author = await sealer._take_up()
+        await sealer._lease.keep()
+        with pytest.raises(OSError, match="stops here"):
+            await sealer._retire()
+        await sealer._lease.let_go()
+    assert list(archives_in(desk.places.archive))
+    assert await asked(desk) == every
+
+
+async def test_what_goes_into_an_archive_while_somebody_reads_is_neither_missed_nor_doubled(long):
+    desk, every = long
+    found = []
+    async for each in desk.trail.query(Filter(trail=Trail.MESSAGES)):
+        found.append(each)
+        if len(found) == 1:
+            await desk.write(1500)
+            async with desk.sealing(seal_batch=50, max_records=1000):
+
+                async def trimmed():
+                    return await desk.redis.call("XLEN", KEYS.audit_messages) <= 1000
+
+                await desk.until(trimmed)
+    ids = [each.id for each in found]
+    assert ids[: len(every)] == [each.id for each in every]
+    assert len(ids) == len(set(ids)) == len(every) + 1500
+
+
+async def test_an_archive_that_is_not_here_is_told_of_and_only_where_it_matters(long, caplog):
+    desk, every = long
+    gone = next(iter(archives_in(desk.places.archive)))
+    lost = {entry[0].decode() for chunk in read_file(gone) if chunk.trail for entry in chunk.entries}
+    gone.unlink()
+    assert await asked(desk) == [found for found in every if found.id not in lost]
+    assert any("their seals are in no archive here" in message for message in caplog.messages)
+    caplog.clear()
+    recent = await asked(desk, since=every[-100].seconds)
+    assert recent == [found for found in every if found.seconds >= every[-100].seconds]
+    assert caplog.messages == []
+
+
+async def test_a_damaged_archive_is_an_error_and_no_shorter_answer(long):
+    desk, _ = long
+    path = next(iter(archives_in(desk.places.archive)))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(IntegrityError, match=f"{path.name}:.*damaged from here on"):
+        await asked(desk)
+
+
+async def test_an_archive_passes_over_what_its_seals_rule_out(long):
+    desk, _ = long
+    for path in archives_in(desk.places.archive):
+        ruled_out = Filter(trail=Trail.MESSAGES, sender="nobody")
+        assert not [chunk for chunk in read_file(path, wanted=ruled_out.wants) if chunk.trail]
+        assert [chunk for chunk in read_file(path) if chunk.trail]
+
+
+async def test_the_archives_are_listed_by_the_seals_they_hold(long):
+    desk, _ = long
+    archives = await desk.trail.archives()
+    assert [each.path for each in archives] == list(archives_in(desk.places.archive))
+    assert archives[0].first == 1
+    assert holes(archives, 1, archives[-1].last) == []
+    assert (await desk.trail.stats())["archives"]["kept"] == len(archives)
+
+
+@pytest.mark.parametrize(
+    ("kept", "missing"),
+    [
+        ([], [(1, 9)]),
+        ([(1, 9)], []),
+        ([(1, 3), (4, 9)], []),
+        ([(1, 5), (2, 3), (4, 12)], []),
+        ([(4, 6)], [(1, 3), (7, 9)]),
+        ([(1, 3), (6, 7)], [(4, 5), (8, 9)]),
+        ([(20, 30)], [(1, 9)]),
+    ],
+)
+def test_the_seals_that_no_archive_has(kept, missing, tmp_path):
+    assert holes([Kept(tmp_path, first, last, 1) for first, last in kept], 1, 9) == missing
+
+
+async def test_an_archive_of_another_chain_is_never_overwritten(desk):
+    for _ in range(2):
+        await desk.write(1500)
+        await desk.seal_all(seal_batch=100)
+        async with desk.sealing(seal_batch=100, max_records=1000):
+
+            async def archived():
+                return await desk.redis.call("XLEN", KEYS.audit_messages) < 1500
+
+            await desk.until(archived)
+        await desk.redis.call("FLUSHALL")
+        desk.places.seals.unlink()
+        desk.counter.begin_run()
+    (kept,) = desk.places.archive.glob("*.gz")
+    (aside,) = desk.places.archive.glob("*.gz.1")
+    assert [each.path for each in listed(desk.places.archive)] == [kept]
+    assert aside.read_bytes() != kept.read_bytes()
+    assert aside.stat().st_mode & 0o777 == 0o600
