@@ -4,7 +4,7 @@ Every message goes from an agent through the gateway to another agent's handler,
 
     errors, ids, clock, decision, log, environ        words
     message, control, keys, trust                     what flows, and what proves it
-    redis, supervision, dlp                           machinery that knows nothing of agents
+    redis, process, supervision, dlp                     machinery that knows nothing of agents
     settings                                          what a user may write
     bus, directory, letters, audit                    where things are put
     gateway, registry, agent, steering                the residents
