@@ -2,13 +2,11 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
 from typing import Final
 
 from mas.audit.door import View
-from mas.audit.entry import order
+from mas.audit.entry import Raw, order
 from mas.audit.query import Filter, Found, opened
-from mas.audit.source import read_after
 from mas.audit.trails import Trail
 from mas.clock import Clock
 from mas.errors import RedisUnavailable
@@ -46,16 +44,32 @@ class Ending:
         A Redis that is away is waited for, and what it holds when it is back is gone on with.
         """
         while True:
+            news: list[tuple[Trail, Raw]] = []
             try:
-                for trail, end in self._ends.items():
-                    async with aclosing(read_after(self._view.redis, self._view.keys, trail, end)) as pages:
-                        async for page in pages:
-                            self._ends[trail] = page[-1][0].decode()
-                            for each in self._matching(opened(trail, page)):
-                                yield each
+                news = await self._news()
             except RedisUnavailable as error:
                 log.warning("waiting for redis, to go on with the trail", problem=str(error))
-            await self._clock.sleep(_PAUSE)
+            for trail, entry in news:
+                # What is no record is passed over, and gone past.
+                self._ends[trail] = entry[0].decode()
+                for found in self._matching(opened(trail, [entry])):
+                    yield found
+            if not news:
+                await self._clock.sleep(_PAUSE)
+
+    async def _news(self) -> list[tuple[Trail, Raw]]:
+        """Return what came next in all trails, in the order of time."""
+        news: list[tuple[Trail, Raw]] = []
+        known_to = []
+        for trail, end in self._ends.items():
+            stream = trail.stream(self._view.keys)
+            page = await self._view.redis.call("XRANGE", stream, f"({end}", "+", "COUNT", _PAGE)
+            if len(page) == _PAGE:
+                known_to.append(order(page[-1][0]))
+            news += [(trail, entry) for entry in page]
+        news.sort(key=lambda each: order(each[1][0]))
+        horizon = min(known_to, default=None)
+        return [each for each in news if horizon is None or order(each[1][0]) <= horizon]
 
     async def _last_of(self, trail: Trail, count: int) -> Iterable[Found]:
         """Read one trail from its end on backward, until there is enough."""

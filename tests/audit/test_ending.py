@@ -1,10 +1,14 @@
 """The end of a trail, and what comes after: across filters, trims and a Redis that is away."""
 
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import anyio
 
-from mas.audit import SCRIPTS, Filter, Trail
+from mas.audit import SCRIPTS, EventKind, Filter, Trail
+from mas.audit.door import View
+from mas.audit.ending import Ending
+from mas.audit.entry import order
+from mas.clock import SYSTEM
 from mas.redis import EmbeddedServer, open_redis
 from tests.audit.conftest import KEYS, Desk
 
@@ -80,6 +84,35 @@ async def test_with_none_of_the_last_only_what_comes_is_followed(desk):
             await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
     assert seen[0] > 30
+
+
+async def test_what_comes_is_shown_in_the_order_of_time_whichever_trail_it_is_in(desk):
+    ending = Ending(View(desk.redis, KEYS, desk.places.archive), Filter(), SYSTEM)
+    assert await ending.last(0) == []
+    for count in (1, 700, 1100, 3):
+        await desk.write(count)
+        await desk.events.write(EventKind.CONTROL, "somebody")
+    expected = [entry[0] for trail in Trail for entry in await desk.raw(trail.stream(KEYS))]
+    expected.sort(key=order)
+    seen = []
+    with anyio.fail_after(20):
+        async with aclosing(ending.follow()) as coming:
+            async for found in coming:
+                seen.append(found)
+                if len(seen) == len(expected):
+                    break
+    assert [order(found.id) for found in seen] == [order(each) for each in expected]
+    assert {found.trail for found in seen} == set(Trail)
+
+
+async def test_what_is_no_record_hides_none_that_come_after_it(desk):
+    await desk.write(1)
+    async with following(desk.trail) as seen:
+        replies = [desk.redis.post("XADD", KEYS.audit_messages, "*", "x", "y") for _ in range(2500)]
+        await replies[-1].result()
+        await desk.write(1)
+        await seen.reaches(2)
+    assert seen == [1, 2]
 
 
 async def test_it_goes_on_when_what_it_showed_has_gone_into_an_archive(desk):
