@@ -6,6 +6,7 @@ the trail is as it was written. It claims conformity with nothing.
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -23,7 +24,10 @@ COLUMNS: Final = (
     "type", "message_id", "correlation_id", "stage", "rule", "reason", "detail", "actor", "violations",
     "policy", "digest", "size", "ingress", "latency", "traceparent",
 )  # fmt: skip
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULAS: Final = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n")
+"""How a formula may begin; some spreadsheets take the wide forms for the same."""
+_after_semicolon = re.compile(r"(;\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a semicolon parts cells, which is so in half of Europe, a formula may begin behind one."""
 
 
 def as_lines(chunk: Chunk) -> Iterator[bytes]:
@@ -48,7 +52,8 @@ def table_row(found: Found) -> str:
 def cell(value: Any) -> str:
     """Return a value as a cell that a spreadsheet takes for text, on one line."""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    defused = f"'{text}" if text.lstrip(" ").startswith(_FORMULAS) else text
+    defused = f"'{text}" if text.startswith(_FORMULAS) or text.lstrip().startswith(_FORMULAS) else text
+    defused = _after_semicolon.sub(r"\1'", defused)
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in defused)
 
 

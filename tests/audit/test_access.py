@@ -91,9 +91,17 @@ def test_a_line_keeps_every_byte_of_an_entry(fields):
     assert line.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1", "\n=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1", "\n=1", "\xa0=1", "\uff1d1", "\t1"]
+)
 def test_no_cell_is_a_formula(text):
     assert cell(text).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["a;=1+1", "a; @x", "a;b;-1", "a;\uff0b1"])
+def test_no_cell_becomes_a_formula_where_a_semicolon_parts_cells(text):
+    assert not [part for part in cell(text).split(";") if part.lstrip().startswith(tuple("=+-@\uff0b"))]
+    assert cell("a; b = c").count("'") == 0
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\x1b[31mb", "a\rb", "a\x00b"])

@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
 
 import anyio
 import pytest
@@ -290,3 +293,37 @@ def test_a_key_is_shown_where_it_is_and_made_nowhere(project):
     (project / "audit.pub").unlink()
     assert "there is no key for seals yet" in refused(project, "key", code=78)
     assert not (project / "audit.key").exists()
+
+
+def test_a_file_that_is_not_there_is_told_in_one_line(project):
+    gone = project / "gone"
+    for words in (
+        ["verify", "--export"],
+        ["verify", "--seals"],
+        ["verify", "--public-key"],
+        ["query", "--archive"],
+    ):
+        told = refused(project, *words, str(gone), code=78)
+        assert told == f"error: {gone}: cannot be read: No such file or directory\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(project):
+    words = [sys.executable, "-m", "mas", "audit", "query", "--json", "--config", str(project)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"trail"')
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+def test_an_interrupt_ends_a_command_quietly(project):
+    words = [sys.executable, "-m", "mas", "audit", "tail", "-f", "-n", "1", "--config", str(project)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b""
+        assert process.wait() == 130
