@@ -13,7 +13,7 @@ lines       a trail as text; `source` reads one, live or from a file
 verify      is it as it was written? `difference` names the entry, `report` says it
 query       which records match; `entire` has archives searched too; `ending` is the last, and what comes
 export      for other tools; `holdings` says how much there is
-payload     encrypted payloads, where they are kept
+payload     encrypted payloads, where they are kept; `moment` writes times
 door        the one way in for readers, which records them first; `actor` names them
 access      all of this for one deployment; `opening` makes one of its configuration
 """

@@ -48,6 +48,8 @@ class Ending:
             try:
                 news = await self._news()
             except RedisUnavailable as error:
+                # Told only after a pause: a connection also closes where we are about to be cancelled.
+                await self._clock.sleep(_PAUSE)
                 log.warning("waiting for redis, to go on with the trail", problem=str(error))
             for trail, entry in news:
                 # What is no record is passed over, and gone past.

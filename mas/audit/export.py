@@ -9,13 +9,13 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from mas.audit.lines import SEALS, write_line
-from mas.audit.query import Found
+from mas.audit.moment import moment
+from mas.audit.query import Filter, Found
 from mas.audit.report import Report
 from mas.audit.source import Chunk
 
@@ -68,6 +68,8 @@ class Summary(msgspec.Struct):
     """A period at a glance."""
 
     about: str = HELPS
+    asked: str = "everything"
+    """The period and whatever else was asked for."""
     records: int = 0
     first: str = ""
     last: str = ""
@@ -82,6 +84,11 @@ class Summary(msgspec.Struct):
     slowest: float = 0.0
     """The longest latency of a decision, in seconds."""
     gateways: list[str] = []
+
+    @classmethod
+    def of(cls, wanted: Filter) -> "Summary":
+        """Begin one of what a filter lets through."""
+        return cls(asked=str(wanted))
 
     def add(self, found: Found) -> None:
         """Take a record in."""
@@ -118,15 +125,6 @@ class Summary(msgspec.Struct):
                 "flaws": [str(flaw) for flaw in report.flaws],
             }
         return told
-
-
-def moment(seconds: float) -> str:
-    """Return a time as ISO 8601 in UTC, to the millisecond; what no calendar has, as seconds."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):
-        # Whoever may write to Redis may give an entry any number for its time.
-        return f"{seconds:.3f}"
 
 
 def _note(listed: list[str], name: Any) -> None:

@@ -5,16 +5,20 @@ from typing import Any
 import anyio
 
 from mas.audit import chain
-from mas.audit.archive import listed
+from mas.audit.archive import holes, listed
 from mas.audit.author import signer_after
 from mas.audit.door import View
 from mas.audit.entry import order
+from mas.audit.seal import sealed_of
 from mas.audit.source import read_after
 from mas.audit.trails import Trail
 
 
 async def holdings(view: View) -> dict[str, Any]:
-    """Return figures of each trail, of the seals and the archives; times in seconds since the epoch."""
+    """Return figures of each trail, of the seals and the archives; times in seconds since the epoch.
+
+    `missing` are runs of seals that Redis no longer holds, and no archive of this machine either.
+    """
     redis, keys = view.redis, view.keys
     tip = await chain.tip(redis, keys)
     ends = tip.link.seal.state.ends if tip.link else {}
@@ -41,5 +45,11 @@ async def holdings(view: View) -> dict[str, Any]:
         "bytes": await redis.call("MEMORY", "USAGE", keys.audit_seals, "SAMPLES", 100) or 0,
     }
     archives = await anyio.to_thread.run_sync(listed, view.archive)
-    told["archives"] = {"kept": len(archives), "bytes": sum(each.size for each in archives)}
+    oldest = await redis.call("XRANGE", keys.audit_seals, "-", "+", "COUNT", 1)
+    first = sealed_of(oldest[0]) if oldest else None
+    told["archives"] = {
+        "kept": len(archives),
+        "bytes": sum(each.size for each in archives),
+        "missing": holes(archives, 1, first.seal.sequence - 1) if first else [],
+    }
     return told

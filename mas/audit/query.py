@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from mas.audit.entry import Raw, order, record_of
+from mas.audit.moment import moment
 from mas.audit.seal import ANY, RangeSeal
 from mas.audit.source import Chunk
 from mas.audit.trails import Trail
@@ -66,6 +67,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __str__(self) -> str:
         said = msgspec.to_builtins(self)
+        for name in said.keys() & {"since", "until"}:
+            said[name] = moment(said[name])
         return " ".join(f"{name}={value}" for name, value in said.items()) or "everything"
 
 

@@ -187,7 +187,7 @@ def export(
                 async for found in trail.query(chosen):
                     write(table_row(found).encode())
             else:
-                summary, kept = Summary(), places_of(settings).seals
+                summary, kept = Summary.of(chosen), places_of(settings).seals
                 report = await trail.verify(outside=outside_seals(kept) if kept.exists() else [])
                 async for found in trail.query(chosen):
                     summary.add(found)

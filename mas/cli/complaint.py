@@ -31,6 +31,11 @@ def told(*, debug: bool) -> Generator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except BaseExceptionGroup as group:
+        # An interrupt hits whichever task runs, and leaves with its task group.
+        if group.subgroup(KeyboardInterrupt) is None:
+            raise
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has seen enough, which is no error; click ends the process quietly.
         raise

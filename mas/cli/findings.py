@@ -20,7 +20,7 @@ def show(found: "Found", *, as_json: bool) -> None:
     """Print a record."""
     import msgspec
 
-    from mas.audit.export import moment
+    from mas.audit.moment import moment
 
     if as_json:
         told = {
@@ -79,7 +79,7 @@ def show_report(report: "Report", *, as_json: bool) -> None:
 
 def figures(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield the figures of `AuditTrail.stats` as lines."""
-    from mas.audit.export import moment
+    from mas.audit.moment import moment
 
     def when(seconds: float | None) -> str:
         return _NEVER if seconds is None else moment(seconds)
@@ -92,6 +92,8 @@ def figures(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             )
         elif name == "archives":
             yield f"archives: {kept['kept']:,} kept here, {kept['bytes']:,} bytes"
+            for first, last in kept["missing"]:
+                yield f"archives: none here has seals {first:,} to {last:,}"
         else:
             since = f"from {when(kept['oldest'])} to {when(kept['newest'])}, " if kept["records"] else ""
             yield (

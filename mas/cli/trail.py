@@ -78,17 +78,35 @@ def look_at(settings: "Settings", look: Callable[["AuditTrail"], Awaitable[Any]]
 def filter_of(wanted: dict[str, Any]) -> "Filter":
     """Make a filter of what was typed.
 
-    :raises click.UsageError: if no time can be meant
+    :raises click.UsageError: if no time can be meant, or there is no such decision
     """
     from mas.audit import Filter, Trail
 
     given = {name: value for name, value in wanted.items() if value not in {None, ""}}
     if "trail" in given:
         given["trail"] = Trail(given["trail"])
+    if "decision" in given:
+        given["decision"] = _outcome(given["decision"])
     chosen = Filter(**given)
     if chosen.since >= chosen.until:
         raise click.UsageError("--since is not before --until: nothing can match")
     return chosen
+
+
+def _outcome(word: str) -> str:
+    """Return the decision or kind of event that is meant: a misspelt one would find nothing, silently."""
+    from difflib import get_close_matches
+
+    from mas.audit import EventKind
+    from mas.decision import Decision
+
+    known = [*map(str, Decision), *map(str, EventKind)]
+    upper = word.upper()
+    if upper not in known:
+        close = get_close_matches(upper, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+        raise click.UsageError(f"{word!r} is neither a decision nor a kind of event; {hint}")
+    return upper
 
 
 def archive_of_ours(config: Path | None, path: Path) -> "Settings | None":

@@ -93,8 +93,13 @@ def test_exports_for_people_take_the_filter_and_the_one_that_verifies_does_not(p
     assert all("AUTHZ_DENIED" in row for row in rows)
     summary = json.loads(typed(project, "export", "--format", "summary"))
     assert sum(summary["decisions"].values()) == 320
+    assert summary["asked"] == "everything"
     assert summary["verification"]["intact"]
     typed(project, "export", "--sender", "ann", code=2)
+    period = ("--since", "2020-01-31", "--until", "2020-02-28")
+    summary = json.loads(typed(project, "export", "--format", "summary", *period))
+    assert summary["records"] == 0
+    assert summary["asked"] == "since=2020-01-31T00:00:00.000+00:00 until=2020-02-28T00:00:00.000+00:00"
 
 
 def test_stats_archive_and_rotate(project):
@@ -242,6 +247,12 @@ def test_times_are_taken_as_they_are_shown(project):
     assert typed(project, "query", "--until", since, "--since", "2020-01-31").splitlines()
     assert "is no time such as" in refused(project, "query", "--since", "yesterday", code=2)
     assert "nothing can match" in refused(project, "query", "--since", since, "--until", since, code=2)
+
+
+def test_a_decision_that_there_is_not_is_refused_and_the_nearest_named(project):
+    assert typed(project, "query", "--decision", "authz_denied").splitlines()
+    assert "did you mean AUTHZ_DENIED?" in refused(project, "query", "--decision", "AUTH_DENIED", code=2)
+    assert "there are ALLOWED, " in refused(project, "tail", "--decision", "x", code=2)
 
 
 def test_a_line_of_json_says_when_and_how_long_the_message_waited(project):

@@ -127,7 +127,10 @@ async def test_the_archives_are_listed_by_the_seals_they_hold(long):
     assert [each.path for each in archives] == list(archives_in(desk.places.archive))
     assert archives[0].first == 1
     assert holes(archives, 1, archives[-1].last) == []
-    assert (await desk.trail.stats())["archives"]["kept"] == len(archives)
+    told = (await desk.trail.stats())["archives"]
+    assert (told["kept"], told["missing"]) == (len(archives), [])
+    archives[0].path.unlink()
+    assert (await desk.trail.stats())["archives"]["missing"] == [(1, archives[0].last)]
 
 
 @pytest.mark.parametrize(

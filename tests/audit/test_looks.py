@@ -1,6 +1,7 @@
 """Whoever looks at the trail, however they do, is on record first."""
 
 import inspect
+import re
 
 import pytest
 from redis.exceptions import ResponseError
@@ -11,6 +12,7 @@ from mas.audit.query import Found
 from mas.errors import ConfigurationError, RedisUnavailable
 from mas.redis import Redis
 from tests.audit.conftest import KEYS
+from tests.house import MODULES, ROOT
 
 
 async def drained(found):
@@ -63,6 +65,20 @@ async def test_where_no_record_can_be_written_nothing_is_read(desk, look):
 async def test_a_trail_holds_no_connection_that_a_read_could_use_past_the_door(desk):
     held = vars(desk.trail).values()
     assert not [each for each in held if isinstance(each, Redis)]
+
+
+WRITERS = {"bench", "gateway", "keys.py", "registry"}
+"""What names the streams of the trail outside its package: it writes there, or asks what is under a name."""
+
+
+def test_nothing_outside_the_package_reads_the_trail_by_itself():
+    at_home = ROOT / "mas" / "audit"
+    naming = {
+        path.relative_to(ROOT / "mas").parts[0]
+        for path in MODULES
+        if at_home not in path.parents and re.search(r"\.audit_(messages|security)\b", path.read_text())
+    }
+    assert naming == WRITERS
 
 
 def test_who_looks_is_not_what_the_environment_says(monkeypatch):
