@@ -33,6 +33,11 @@ class Owned:
         """Wait until it has ended and return its exit status; below 0 the signal that ended it."""
         return await self._process.wait()
 
+    def kill(self) -> None:
+        """End it now; one that has ended already is left alone."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
     async def say(self, line: bytes) -> None:
         """Write a line to it, without its end; to a process that is gone nothing is said."""
         assert self._process.stdin is not None  # noqa: S101 - it was opened with a pipe
@@ -63,7 +68,7 @@ class Owned:
             await process.wait()
         with anyio.CancelScope(shield=True):
             if process.returncode is None:
-                process.kill()
+                self.kill()
             await process.aclose()
 
 
@@ -72,6 +77,7 @@ async def open_owned(module: str, environ: Mapping[str, str] | None = None) -> A
     """Start `python -m module OWNER LIFELINE REPORTS`, whose main is a `Serving`, and leave none behind.
 
     :param environ: None for that of this process; what begins with `MAS_` is left out of either
+    :raises OSError: if the system starts none
     """
     (lifeline, hold), (reports, reporting) = os.pipe(), os.pipe()
     os.set_blocking(reports, False)

@@ -144,7 +144,7 @@ async def test_it_waits_for_a_redis_that_is_away_and_misses_nothing(tmp_path, ca
     async with anyio.create_task_group() as tasks:
         scope, ended = await tasks.start(serve)
         async with open_redis(server.url, scripts=SCRIPTS, connect_wait=0.1) as redis:
-            desk = Desk(redis, tmp_path)
+            desk = Desk(redis, tmp_path, server.url)
             await desk.write(5)
             async with following(desk.trail) as seen:
                 scope.cancel()
