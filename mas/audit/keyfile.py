@@ -99,8 +99,11 @@ class KeyFile:
         try:
             known = self.public.read_bytes() if self.public.exists() else b""
             if pem not in known:
-                draft = self.public.with_name(f"{self.public.name}.{os.getpid()}")
-                draft.write_bytes(known + pem)
+                draft = self.public.with_name(f"{self.public.name}.{os.getpid()}.{os.urandom(4).hex()}")
+                # Whatever the umask says: whoever may write it decides which key is believed.
+                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(known + pem)
                 draft.replace(self.public)
         except OSError as error:
             raise self._cannot(error) from error

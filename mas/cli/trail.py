@@ -1,5 +1,6 @@
 """The trail that a configuration names, opened for one command, and what to look for in it."""
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -110,13 +111,15 @@ def _outcome(word: str) -> str:
 
 
 def archive_of_ours(config: Path | None, path: Path) -> "Settings | None":
-    """Return the settings if a file lies in the archive of the deployment that they describe, else None."""
-    from mas.errors import ConfigurationError
+    """Return the settings if a file lies in the archive of the deployment that they describe, else None.
 
-    try:
-        settings = settings_of(config)
-    except ConfigurationError:
-        if config is not None:
-            raise
+    :raises ConfigurationError: if there is one that cannot be used: nobody knows then whose the file is
+    """
+    from mas.settings.search import NAME
+
+    here = Path.cwd()
+    named = config is not None or bool(os.environ.get("MAS_CONFIG"))
+    if not named and not any(os.path.lexists(directory / NAME) for directory in (here, *here.parents)):
         return None
+    settings = settings_of(config)
     return settings if path.resolve().parent == places_of(settings).archive.resolve() else None

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -235,8 +236,23 @@ def test_a_file_of_the_own_archive_is_searched_on_record_and_a_copy_elsewhere_of
     assert "copy.jsonl" not in reads
     assert typed(project, "query", "--archive", str(own), *denied) == elsewhere != ""
     assert f"{own.name} decision=AUTHZ_DENIED" in typed(project, "query", "--decision", "AUDIT_READ")
+    linked = project / "linked.jsonl"
+    linked.symlink_to(own)
     (project / "agents.yaml").write_text(f"data_dir: {project}\n")
-    assert "nothing runs here" in refused(project, "query", "--archive", str(own), code=69)
+    for path in (own, linked):
+        assert "nothing runs here" in refused(project, "query", "--archive", str(path), code=69)
+    (project / "agents.yaml").write_text("no: such key\n")
+    refused(project, "query", "--archive", str(own), code=78)
+
+
+def test_where_there_is_no_configuration_an_export_is_searched_all_the_same(
+    project, tmp_path_factory, monkeypatch
+):
+    typed(project, "export", "-o", str(project / "copy.jsonl"))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    done = CliRunner().invoke(app, ["audit", "query", "--archive", str(project / "copy.jsonl")])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) >= 320
 
 
 def test_times_are_taken_as_they_are_shown(project):
@@ -295,6 +311,16 @@ def test_the_archives_are_listed_for_people_and_as_json(project):
     told = {"path": str(path), "first": 1, "last": 7, "size": 5}
     assert json.loads(typed(project, "archive", "--json")) == [told]
     assert "archives: 1 kept here, 5 bytes" in typed(project, "stats")
+
+
+def test_nobody_but_its_owner_may_change_which_key_is_believed_whatever_the_umask(project):
+    before = os.umask(0)
+    try:
+        typed(project, "rotate")
+    finally:
+        os.umask(before)
+    assert (project / "audit.pub").stat().st_mode & 0o777 == 0o644
+    assert (project / "audit.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_key_is_shown_where_it_is_and_made_nowhere(project):

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import socket
 
 import pytest
 from redis.exceptions import ResponseError
@@ -10,7 +11,7 @@ from mas.audit import AuditTrail, Filter, Trail, open_trail
 from mas.audit.actor import actor
 from mas.audit.query import Found
 from mas.errors import ConfigurationError, RedisUnavailable
-from mas.redis import Redis
+from mas.redis import EmbeddedServer, Redis
 from tests.audit.conftest import KEYS
 from tests.house import MODULES, ROOT
 
@@ -95,6 +96,17 @@ async def test_where_nothing_runs_that_is_told_before_anything_is_tried_or_made(
             pass
     assert caught.value.hint == "start the system with mas run"
     assert not (tmp_path / "data").exists()
+
+
+async def test_a_socket_that_a_dead_server_left_behind_is_nothing_that_runs(tmp_path):
+    server = EmbeddedServer(tmp_path / "data")
+    server.socket.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(server.socket))
+    assert server.socket.exists()
+    with pytest.raises(RedisUnavailable, match="nothing runs here"):
+        async with open_trail({"data_dir": str(tmp_path / "data")}, environ={}):
+            pass
 
 
 async def test_a_reader_without_the_secret_is_told_so_and_makes_none(tmp_path, redis_url):
