@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from mas.audit import chain
 from mas.audit.archive import Archive, archived_to, listed
 from mas.audit.door import Door, View
 from mas.audit.ending import Ending
@@ -32,6 +33,7 @@ from mas.audit.source import Chunk, outside_seals, read_file, read_live
 from mas.audit.trails import Trail, trail_key
 from mas.audit.verify import Verifier
 from mas.clock import SYSTEM, Clock
+from mas.errors import IntegrityError
 from mas.keys import Keys
 from mas.redis import Redis
 from mas.trust import Keyring
@@ -68,22 +70,31 @@ class AuditTrail:
         *,
         public: PublicKeys | None = None,
         outside: Iterable[Raw] = (),
+        archives: bool = False,
         progress: Progress = lambda *_: None,
     ) -> Report:
-        """Compare the whole trail with its seals, and the rest with its MACs and numbers.
+        """Compare all that Redis holds with its seals, and the rest with its MACs and numbers.
 
         :param public: the keys to believe; None: those beside the deployment's own
         :param outside: seals from outside Redis, as `outside_seals` reads them
-        :raises ConfigurationError: if there is no public key
+        :param archives: begin with the first seal of all, in this machine's archives
+        :raises ConfigurationError: if there is no public key, or an archive cannot be opened
         """
-        view = await self._door.open("verify")
+        view = await self._door.open("verify", "archives" if archives else "")
         copies = list(outside)
         while True:
-            oldest, total = await _oldest_seal(view), await _length(view)
-            verifier = verifier_for(public or self._file.public_keys(), copies, macs=self._macs)
-            async for chunk in read_live(view.redis, view.keys):
+            oldest, share = await _oldest_seal(view), await _shares(view, archives=archives)
+            verifier = verifier_for(
+                public or self._file.public_keys(), copies, macs=self._macs, from_first=archives
+            )
+
+            def damaged(error: IntegrityError, verifier: Verifier = verifier) -> None:
+                verifier.damage(error.what, error.problem)
+
+            everything = read_entire(view, Filter(), damage=damaged)
+            async for chunk in everything if archives else read_live(view.redis, view.keys):
                 feed(verifier, chunk)
-                progress(verifier.done, min(1.0, verifier.done / total) if total else 1.0)
+                progress(verifier.done, share(verifier))
             report = verifier.finish()
             # An archive that was made meanwhile takes away what was just about to be read.
             if report.intact or await _oldest_seal(view) == oldest:
@@ -218,9 +229,14 @@ async def _oldest_seal(view: View) -> Any:
     return await view.redis.call("XRANGE", view.keys.audit_seals, "-", "+", "COUNT", 1)
 
 
-async def _length(view: View) -> int:
-    lengths = [await view.redis.call("XLEN", trail.stream(view.keys)) for trail in Trail]
-    return sum(lengths)
+async def _shares(view: View, *, archives: bool) -> Callable[[Verifier], float]:
+    """Return what says which share of all was seen: of the records, or of the seals with archives."""
+    if archives:
+        tip = await chain.tip(view.redis, view.keys)
+        last = tip.link.seal.sequence if tip.link else 1
+        return lambda verifier: min(1.0, verifier.report.last_seal / last)
+    total = sum([await view.redis.call("XLEN", trail.stream(view.keys)) for trail in Trail]) or 1
+    return lambda verifier: min(1.0, verifier.done / total)
 
 
 __all__ = [

@@ -4,7 +4,7 @@ Which archive is due is told by the numbers of the seals, so that what is moved 
 somebody reads is neither missed nor read twice.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -17,16 +17,20 @@ from mas.audit.query import Filter
 from mas.audit.seal import sealed_of
 from mas.audit.source import Chunk, read_file, read_live
 from mas.audit.trails import Trail
+from mas.errors import IntegrityError
 from mas.log import logger
 
 log = logger(__name__)
 
 
-async def read_entire(view: View, wanted: Filter) -> AsyncGenerator[Chunk]:
+async def read_entire(
+    view: View, wanted: Filter, *, damage: Callable[[IntegrityError], None] | None = None
+) -> AsyncGenerator[Chunk]:
     """Yield what may match, oldest first; what no archive here has is logged as a warning.
 
+    :param damage: told of damage to an archive, as `read_file` does
     :raises RedisUnavailable: if Redis does not answer
-    :raises IntegrityError: if an archive is damaged
+    :raises IntegrityError: if an archive is damaged and nobody is told
     :raises ConfigurationError: if an archive cannot be opened
     """
     covered = 0 if await _reaches_back(view, wanted) else None
@@ -40,7 +44,8 @@ async def read_entire(view: View, wanted: Filter) -> AsyncGenerator[Chunk]:
             if link is not None:
                 number = link.seal.sequence
                 if covered is not None and number > covered + 1:
-                    async with aclosing(_archived(view, wanted, covered + 1, number - 1)) as archived:
+                    archived = _archived(view, wanted, covered + 1, number - 1, damage)
+                    async with aclosing(archived):
                         async for old in archived:
                             yield old
                 covered = number
@@ -61,7 +66,9 @@ async def _reaches_back(view: View, wanted: Filter) -> bool:
     return False
 
 
-async def _archived(view: View, wanted: Filter, first: int, last: int) -> AsyncGenerator[Chunk]:
+async def _archived(
+    view: View, wanted: Filter, first: int, last: int, damage: Callable[[IntegrityError], None] | None
+) -> AsyncGenerator[Chunk]:
     """Yield the ranges of some seals."""
     archives = await anyio.to_thread.run_sync(listed, view.archive)
     for start, end in holes(archives, first, last):
@@ -74,7 +81,7 @@ async def _archived(view: View, wanted: Filter, first: int, last: int) -> AsyncG
     for archive in archives:
         if archive.last < due or archive.first > last:
             continue
-        chunks = read_file(archive.path, wanted=wanted.wants)
+        chunks = read_file(archive.path, wanted=wanted.wants, damage=damage)
         held: list[Chunk] = []
         while chunk := await anyio.to_thread.run_sync(_next, chunks):
             if chunk.trail is not None:

@@ -32,6 +32,7 @@ def audit() -> None:
 @click.option("--seals", type=_FILE, help="Seals from outside Redis. Default: the file of the sink.")
 @click.option("--public-key", type=_FILE, help="The keys to believe, in PEM. Default: this deployment's.")
 @click.option("--export", "export_file", type=_FILE, help="Verify this export or archive; needs no Redis.")
+@click.option("--archives", is_flag=True, help="With this machine's archives, from the first seal on.")
 @json_option
 @config_option
 @debug_option
@@ -41,6 +42,7 @@ def verify(
     export_file: Path | None,
     config: Path | None,
     *,
+    archives: bool,
     as_json: bool,
     debug: bool,
 ) -> None:
@@ -55,6 +57,8 @@ def verify(
 
         public = PublicKeys.load(public_key) if public_key else None
         if export_file is not None:
+            if archives:
+                raise click.UsageError("--archives are those of the live trail; --export is one file")
             outside = outside_seals(seals) if seals else []
             public = public or PublicKeys.load(places_of(settings_of(config)).public)
             with progress() as step:
@@ -66,7 +70,9 @@ def verify(
 
             async def look(trail: "AuditTrail") -> "Report":
                 with progress() as step:
-                    return await trail.verify(public=public, outside=outside, progress=step)
+                    return await trail.verify(
+                        public=public, outside=outside, archives=archives, progress=step
+                    )
 
             report = look_at(settings, look)
         show_report(report, as_json=as_json)

@@ -58,6 +58,12 @@ def test_verify_says_whether_it_is_intact_and_ends_with_the_code_for_it(project)
     assert "agree with their copies" in typed(project, "verify", "--seals", str(project / "elsewhere"))
 
 
+def test_verify_takes_the_archives_in_where_they_are_asked_for(project):
+    assert "agree with their copies" in typed(project, "verify", "--archives")
+    both = ("verify", "--archives", "--export", str(project / SINK))
+    assert "--export is one file" in refused(project, *both, code=2)
+
+
 def test_verify_names_the_first_bad_record(project, mas_redis_server):
     with mas_redis_server.client() as client:
         gone = client.xrange(KEYS.audit_messages)[100][0]

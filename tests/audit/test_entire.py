@@ -1,5 +1,7 @@
 """A query finds what went into archives like what is still in Redis, each record once."""
 
+import gzip
+
 import pytest
 
 from mas.audit import Filter, Trail
@@ -119,6 +121,43 @@ async def test_an_archive_passes_over_what_its_seals_rule_out(long):
         ruled_out = Filter(trail=Trail.MESSAGES, sender="nobody")
         assert not [chunk for chunk in read_file(path, wanted=ruled_out.wants) if chunk.trail]
         assert [chunk for chunk in read_file(path) if chunk.trail]
+
+
+async def test_archives_and_redis_are_verified_as_one_chain_from_the_first_seal_on(long):
+    desk, every = long
+    live, whole = await desk.verify(), await desk.verify(archives=True)
+    assert live.flaws == whole.flaws == []
+    assert (live.first_seal > 1, whole.first_seal, whole.last_seal) == (True, 1, live.last_seal)
+    assert whole.sealed + whole.unsealed >= len(every) > live.sealed
+    shares = []
+    await desk.verify(archives=True, progress=lambda _, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < 0.5 < shares[-1] <= 1
+
+
+async def test_verified_with_its_archives_a_trail_shows_that_one_is_gone(long):
+    desk, _ = long
+    first, second, *_ = await desk.trail.archives()
+    second.path.unlink()
+    assert (await desk.verify()).intact
+    (flaw,) = (await desk.verify(archives=True)).flaws[:1]
+    assert flaw.problem.startswith(f"follows seal {first.last}: those between are gone")
+    first.path.unlink()
+    (flaw,) = (await desk.verify(archives=True)).flaws[:1]
+    assert "are in no archive here" in flaw.problem
+
+
+async def test_verified_with_its_archives_a_trail_shows_what_was_changed_in_one(long):
+    desk, every = long
+    path = next(iter(archives_in(desk.places.archive)))
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    lines[3] = lines[3].replace(b'"sender":"', b'"sender":"x')
+    path.write_bytes(gzip.compress(b"".join(lines)))
+    (flaw,) = (await desk.verify(archives=True)).flaws
+    assert (flaw.where, flaw.problem) == (every[3].id, "it was altered (seal 1)")
+    path.write_bytes(gzip.compress(b"".join(lines))[:-100])
+    flaw, *_ = (await desk.verify(archives=True)).flaws
+    assert flaw.where.startswith(str(path)) or flaw.where == every[3].id
 
 
 async def test_the_archives_are_listed_by_the_seals_they_hold(long):
