@@ -6,6 +6,7 @@ need them for a file that lies elsewhere than in the deployment's archive.
 """
 
 import sys
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--seals", type=_FILE, help="Seals from outside Redis. Default: the file of the sink.")
+@click.option("--seals", type=_FILE, help="Seals from outside Redis. Default, live: the file of the sink.")
 @click.option("--public-key", type=_FILE, help="The keys to believe, in PEM. Default: this deployment's.")
 @click.option("--export", "export_file", type=_FILE, help="Verify this export or archive; needs no Redis.")
 @click.option("--archives", is_flag=True, help="With this machine's archives, from the first seal on.")
@@ -98,8 +99,9 @@ def tail(last: int, config: Path | None, *, follow: bool, as_json: bool, debug: 
     with framed(debug=debug):
 
         async def look(trail: "AuditTrail") -> None:
-            async for found in trail.tail(filter_of(wanted), last=last, follow=follow):
-                show(found, as_json=as_json)
+            async with aclosing(trail.tail(filter_of(wanted), last=last, follow=follow)) as matching:
+                async for found in matching:
+                    show(found, as_json=as_json)
 
         look_at(settings_of(config), look)
 
@@ -111,9 +113,9 @@ def tail(last: int, config: Path | None, *, follow: bool, as_json: bool, debug: 
 @config_option
 @debug_option
 def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bool, **wanted: Any) -> None:
-    """Show the records that match, in Redis and in this machine's archives.
+    """Show the records that match.
 
-    Ranges whose seals rule them out are not read.
+    Those in this machine's archives are found too. Ranges whose seals rule them out are not read.
     """
     with framed(debug=debug):
         from mas.audit.access import query_file
@@ -126,8 +128,10 @@ def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bo
             return
 
         async def look(trail: "AuditTrail") -> None:
-            async for found in trail.query_file(archive, chosen) if archive else trail.query(chosen):
-                show(found, as_json=as_json)
+            found_in = trail.query_file(archive, chosen) if archive else trail.query(chosen)
+            async with aclosing(found_in) as matching:
+                async for found in matching:
+                    show(found, as_json=as_json)
 
         look_at(settings or settings_of(config), look)
 
@@ -137,15 +141,20 @@ def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bo
 @config_option
 @debug_option
 def payload(message_id: str, config: Path | None, *, debug: bool) -> None:
-    """Decrypt the payload of a message, where `audit.payload: encrypted` kept it."""
+    """Decrypt the payload of a message.
+
+    The trail keeps payloads only with `audit.payload: encrypted`.
+    """
     with framed(debug=debug):
         from mas.audit import Filter, Trail
         from mas.errors import MasError
 
         async def look(trail: "AuditTrail") -> bytes:
-            async for found in trail.query(Filter(trail=Trail.MESSAGES, correlation=message_id)):
-                if found.record.get("message_id") == message_id and (kept := await trail.payload(found)):
-                    return kept
+            wanted = Filter(trail=Trail.MESSAGES, correlation=message_id)
+            async with aclosing(trail.query(wanted)) as matching:
+                async for found in matching:
+                    if found.record.get("message_id") == message_id and (kept := await trail.payload(found)):
+                        return kept
             raise MasError(f"the trail keeps no payload of a message {message_id}")
 
         click.echo(look_at(settings_of(config), look))
@@ -158,7 +167,7 @@ def payload(message_id: str, config: Path | None, *, debug: bool) -> None:
     type=click.Choice(["jsonl", "csv", "summary"]),
     default="jsonl",
     show_default=True,
-    help="jsonl verifies offline and holds everything; csv and summary take the filter.",
+    help="jsonl verifies offline and takes no filter; csv and summary do.",
 )
 @click.option("--output", "-o", type=_FILE, help="Where to. Default: standard output.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
@@ -168,9 +177,10 @@ def payload(message_id: str, config: Path | None, *, debug: bool) -> None:
 def export(
     form: str, output: Path | None, config: Path | None, *, force: bool, debug: bool, **wanted: Any
 ) -> None:
-    """Write the trail for other tools: lines with their seals, a table, or a summary of a period.
+    """Write the trail for other tools.
 
-    Lines hold what Redis holds; the archives are such lines already. A file is for its owner alone.
+    As lines with their seals, as a table, or as a summary of a period. Lines hold what Redis holds; the
+    archives are such lines already. Table and summary reach into archives. A file is for its owner alone.
     """
     with framed(debug=debug):
         import msgspec
@@ -185,13 +195,15 @@ def export(
         async def look(trail: "AuditTrail") -> None:
             write = target.write
             if form == "jsonl":
-                async for chunk in trail.export():
-                    for line in as_lines(chunk):
-                        write(line)
+                async with aclosing(trail.export()) as chunks:
+                    async for chunk in chunks:
+                        for line in as_lines(chunk):
+                            write(line)
             elif form == "csv":
                 write(table_head().encode())
-                async for found in trail.query(chosen):
-                    write(table_row(found).encode())
+                async with aclosing(trail.query(chosen)) as matching:
+                    async for found in matching:
+                        write(table_row(found).encode())
             else:
                 summary, kept = Summary.of(chosen), places_of(settings).seals
                 report = await trail.verify(outside=outside_seals(kept) if kept.exists() else [])

@@ -123,3 +123,20 @@ class Desk:
 async def desk(redis_url: str, tmp_path: Any, anyio_backend: str) -> AsyncGenerator[Desk]:
     async with open_redis(redis_url, scripts=SCRIPTS) as redis:
         yield Desk(redis, tmp_path, redis_url)
+
+
+@pytest.fixture
+def project(redis_url, tmp_path, monkeypatch):
+    """A configuration whose Redis holds 300 sealed records and 20 others."""
+    (tmp_path / "agents.yaml").write_text(f"service_redis_url: {redis_url}\ndata_dir: {tmp_path}\n")
+    monkeypatch.setenv("MAS_SECRET", "a secret that only tests have")
+
+    async def prepare():
+        async with open_redis(redis_url, scripts=SCRIPTS) as redis:
+            desk = Desk(redis, tmp_path, redis_url)
+            await desk.write(300)
+            await desk.seal_all(seal_batch=50)
+            await desk.write(20)
+
+    anyio.run(prepare, backend="trio")
+    return tmp_path
