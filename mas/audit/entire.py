@@ -4,13 +4,14 @@ Which archive is due is told by the numbers of the seals, so that what is moved 
 somebody reads is neither missed nor read twice.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import aclosing, closing, suppress
+from pathlib import Path
+from typing import Any, Final
 
 import anyio
 
-from mas.audit.archive import holes, listed
+from mas.audit.archive import Archive, holes, listed
 from mas.audit.door import View
 from mas.audit.entry import order
 from mas.audit.query import Filter
@@ -21,6 +22,9 @@ from mas.errors import IntegrityError
 from mas.log import logger
 
 log = logger(__name__)
+
+_CLOCKS: Final = 3600.0
+"""Seconds by which the clocks of two Redis servers, one of which took over from the other, may differ."""
 
 
 async def read_entire(
@@ -58,10 +62,10 @@ async def read_entire(
 
 
 async def _reaches_back(view: View, wanted: Filter) -> bool:
-    """Say whether something older than the oldest record in Redis may match."""
+    """Say whether something older than the oldest record in Redis, or of the same moment, may match."""
     for trail in [wanted.trail] if wanted.trail else Trail:
         oldest = await view.redis.call("XRANGE", trail.stream(view.keys), "-", "+", "COUNT", 1)
-        if not oldest or order(oldest[0][0])[0] / 1000 > wanted.since:
+        if not oldest or order(oldest[0][0])[0] / 1000 >= wanted.since:
             return True
     return False
 
@@ -70,7 +74,9 @@ async def _archived(
     view: View, wanted: Filter, first: int, last: int, damage: Callable[[IntegrityError], None] | None
 ) -> AsyncGenerator[Chunk]:
     """Yield the ranges of some seals."""
-    archives = await anyio.to_thread.run_sync(listed, view.archive)
+    archives = await anyio.to_thread.run_sync(_reaching, view.archive, wanted.since)
+    if archives and wanted.since:
+        first = max(first, archives[0].first)
     for start, end in holes(archives, first, last):
         log.warning(
             "records are missing from the answer: their seals are in no archive here",
@@ -94,6 +100,29 @@ async def _archived(
                     yield each
                 yield chunk
             held.clear()
+
+
+def _reaching(directory: Path, since: float) -> list[Archive]:
+    """Return the archives but for the oldest ones, whose records were all written before some time."""
+    archives = listed(directory)
+    for at in range(len(archives) - 1, 0, -1):
+        # A record is older than its seal, so what stands before an archive is older than its first seal.
+        if _first_sealed(archives[at].path) < since - _CLOCKS:
+            return archives[at:]
+    return archives
+
+
+def _first_sealed(path: Path) -> float:
+    """Return when the first seal of an archive was appended, in seconds; late if nobody can say."""
+    with suppress(IntegrityError), closing(_chunks(path)) as chunks:
+        for chunk in chunks:
+            if chunk.trail is None:
+                return order(chunk.entries[0][0])[0] / 1000
+    return float("inf")
+
+
+def _chunks(path: Path) -> Generator[Chunk]:
+    yield from read_file(path)
 
 
 def _next(chunks: Iterator[Chunk]) -> Any:

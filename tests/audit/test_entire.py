@@ -7,6 +7,9 @@ import pytest
 from mas.audit import Filter, Trail
 from mas.audit.archive import Archive as Kept
 from mas.audit.archive import archives_in, holes, listed
+from mas.audit.entire import _CLOCKS, _reaching
+from mas.audit.entry import order
+from mas.audit.seal import sealed_of
 from mas.audit.source import read_file
 from mas.errors import IntegrityError
 from tests.audit.conftest import KEYS
@@ -113,6 +116,32 @@ async def test_a_damaged_archive_is_an_error_and_no_shorter_answer(long):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(IntegrityError, match=f"{path.name}:.*damaged from here on"):
         await asked(desk)
+
+
+async def test_archives_that_are_too_old_to_matter_are_left_alone(long):
+    desk, every = long
+    archives = listed(desk.places.archive)
+    (sealed,) = [
+        order(seal[0])[0] / 1000
+        for seal in await desk.raw(KEYS.audit_seals)
+        if (link := sealed_of(seal)) and link.seal.sequence == archives[-1].last + 1
+    ]
+    assert _reaching(desk.places.archive, 0.0) == archives
+    assert _reaching(desk.places.archive, sealed) == archives, "clocks may differ by an hour"
+    archives[0].path.write_bytes(b"damaged")
+    assert _reaching(desk.places.archive, sealed + _CLOCKS + 1) == archives[-1:]
+    for each in archives[1:]:
+        each.path.write_bytes(b"damaged")
+    assert len(_reaching(desk.places.archive, sealed + _CLOCKS + 1)) == len(archives), "they cannot say"
+    with pytest.raises(IntegrityError):
+        await asked(desk, since=every[0].seconds)
+
+
+async def test_records_of_the_same_moment_are_found_on_both_sides_of_a_trim(long):
+    desk, every = long
+    oldest = (await desk.raw(KEYS.audit_messages))[0][0].decode()
+    (here,) = [found for found in every if found.id == oldest]
+    assert await asked(desk, since=here.seconds) == [each for each in every if each.seconds >= here.seconds]
 
 
 async def test_an_archive_passes_over_what_its_seals_rule_out(long):
