@@ -91,7 +91,7 @@ class AuditTrail:
             def damaged(error: IntegrityError, verifier: Verifier = verifier) -> None:
                 verifier.damage(error.what, error.problem)
 
-            everything = read_entire(view, Filter(), damage=damaged)
+            everything = read_entire(view, Filter(), filled=False, damage=damaged)
             async for chunk in everything if archives else read_live(view.redis, view.keys):
                 feed(verifier, chunk)
                 progress(verifier.done, share(verifier))

@@ -15,7 +15,7 @@ from mas.audit.archive import Archive, holes, listed
 from mas.audit.door import View
 from mas.audit.entry import order
 from mas.audit.query import Filter
-from mas.audit.seal import sealed_of
+from mas.audit.seal import AnySeal, RangeSeal, sealed_of
 from mas.audit.source import Chunk, read_file, read_live
 from mas.audit.trails import Trail
 from mas.errors import IntegrityError
@@ -28,10 +28,15 @@ _CLOCKS: Final = 3600.0
 
 
 async def read_entire(
-    view: View, wanted: Filter, *, damage: Callable[[IntegrityError], None] | None = None
+    view: View,
+    wanted: Filter,
+    *,
+    filled: bool = True,
+    damage: Callable[[IntegrityError], None] | None = None,
 ) -> AsyncGenerator[Chunk]:
     """Yield what may match, oldest first; what no archive here has is logged as a warning.
 
+    :param filled: whether what Redis no longer has of a range is taken from an archive that has it all
     :param damage: told of damage to an archive, as `read_file` does
     :raises RedisUnavailable: if Redis does not answer
     :raises IntegrityError: if an archive is damaged and nobody is told
@@ -53,12 +58,23 @@ async def read_entire(
                         async for old in archived:
                             yield old
                 covered = number
+                if filled and _is_short(held, link.seal, wanted):
+                    # It was trimmed just now, or deleted; an archive may have it all the same.
+                    archived = _archived(view, wanted, number, number, damage)
+                    async with aclosing(archived):
+                        held = [old async for old in archived if old.trail is not None] or held
             for each in held:
                 yield each
             held.clear()
             yield chunk
     for each in held:
         yield each
+
+
+def _is_short(held: list[Chunk], seal: AnySeal, wanted: Filter) -> bool:
+    """Say whether fewer records were found than a seal counts."""
+    found = sum(len(chunk.entries) for chunk in held)
+    return isinstance(seal, RangeSeal) and wanted.wants(seal) and found < seal.count
 
 
 async def _reaches_back(view: View, wanted: Filter) -> bool:
@@ -79,7 +95,7 @@ async def _archived(
         first = max(first, archives[0].first)
     for start, end in holes(archives, first, last):
         log.warning(
-            "records are missing from the answer: their seals are in no archive here",
+            "records are missing from the answer, and in no archive here",
             seals=f"{start}-{end}",
             directory=str(view.archive),
         )

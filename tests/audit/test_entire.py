@@ -77,6 +77,20 @@ async def test_an_archive_that_was_made_but_not_yet_trimmed_is_not_read_twice(de
         await sealer._lease.let_go()
     assert list(archives_in(desk.places.archive))
     assert await asked(desk) == every
+    # As a trim between two questions of a query would have it.
+    await desk.redis.call("XDEL", KEYS.audit_messages, *[found.id for found in every[:150]])
+    assert await asked(desk) == every
+    assert not (await desk.verify(archives=True)).intact, "a proof does without such help"
+
+
+async def test_records_that_were_deleted_are_missed(desk, caplog):
+    await desk.write(100)
+    await desk.seal_all(seal_batch=10)
+    every = await asked(desk)
+    assert caplog.messages == []
+    await desk.redis.call("XDEL", KEYS.audit_messages, every[25].id)
+    assert await asked(desk) == [found for found in every if found is not every[25]]
+    assert "records are missing from the answer, and in no archive here" in caplog.messages
 
 
 async def test_what_goes_into_an_archive_while_somebody_reads_is_neither_missed_nor_doubled(long):
@@ -103,7 +117,7 @@ async def test_an_archive_that_is_not_here_is_told_of_and_only_where_it_matters(
     lost = {entry[0].decode() for chunk in read_file(gone) if chunk.trail for entry in chunk.entries}
     gone.unlink()
     assert await asked(desk) == [found for found in every if found.id not in lost]
-    assert any("their seals are in no archive here" in message for message in caplog.messages)
+    assert any("and in no archive here" in message for message in caplog.messages)
     caplog.clear()
     recent = await asked(desk, since=every[-100].seconds)
     assert recent == [found for found in every if found.seconds >= every[-100].seconds]
