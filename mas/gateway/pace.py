@@ -31,15 +31,13 @@ class Pace:
     """Since the process began, across the gateway's restarts.
 
     :ivar turned: monotonic seconds at which the loop last began to look for messages; None: never yet
-    :ivar denies_all: whether there is no policy that can be read and trusted, as far as the gateway knows
     """
 
-    __slots__ = ("denies_all", "seconds", "sizes", "turned")
+    __slots__ = ("seconds", "sizes", "turned")
 
     def __init__(self) -> None:
         self.sizes, self.seconds = Histogram(SIZES), Histogram(SECONDS)
         self.turned: float | None = None
-        self.denies_all = True
 
     def batch(self, messages: int, seconds: float) -> None:
         """Count a batch whose commit was answered."""

@@ -17,7 +17,6 @@ from mas.audit import Counter, trail_key
 from mas.bus import ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
-from mas.directory.mirror import DENY_ALL
 from mas.errors import IntegrityError, RedisUnavailable
 from mas.gateway.abandoned import Sweep
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
@@ -281,7 +280,6 @@ class Gateway:
 
     def _follow_settings(self) -> None:
         """Take up the settings that came with the policy, if they are others."""
-        self.pace.denies_all = self._mirror.policy is DENY_ALL
         text = self._mirror.policy.gateway
         if text in {b"", self._measures.text} or (settings := self._mirror.policy.settings) is None:
             return

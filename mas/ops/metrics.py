@@ -58,6 +58,8 @@ class Metrics:
             yield from _gate(vitals.gate)
         if vitals.fared is not None:
             yield _fared(vitals.fared)
+        if vitals.trusted is not None:
+            yield _gauge("policy_valid", "Whether there is a policy that is trusted.", vitals.trusted)
         if vitals.stored is not None:
             yield from self._stored(vitals.stored)
         yield from self._process.collect()
@@ -122,7 +124,6 @@ def _gate(gate: Gate) -> Iterator[Metric]:
     yield _histogram(
         "gateway_batch_seconds", "From a batch's arrival to its commit's answer.", gate.pace.seconds
     )
-    yield _gauge("policy_valid", "Whether there is a policy that is trusted.", not gate.pace.denies_all)
 
 
 def _fared(fared: Fared) -> Metric:

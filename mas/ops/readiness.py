@@ -24,7 +24,11 @@ class Trouble(NamedTuple):
 
 def troubles(vitals: Vitals) -> list[Trouble]:
     """Return all that keeps the process from being ready."""
-    return [*_redis(vitals), *_gateway(vitals.gate, vitals.stored), *_children(vitals)]
+    return [
+        *_redis(vitals),
+        *_gateway(vitals.gate, vitals.stored, trusted=vitals.trusted),
+        *_children(vitals),
+    ]
 
 
 def _redis(vitals: Vitals) -> Iterator[Trouble]:
@@ -32,7 +36,7 @@ def _redis(vitals: Vitals) -> Iterator[Trouble]:
         yield Trouble("redis", "does not answer")
 
 
-def _gateway(gate: Gate | None, stored: Stored | None) -> Iterator[Trouble]:
+def _gateway(gate: Gate | None, stored: Stored | None, *, trusted: bool | None) -> Iterator[Trouble]:
     if gate is None:
         return
     if gate.silent is None:
@@ -40,7 +44,7 @@ def _gateway(gate: Gate | None, stored: Stored | None) -> Iterator[Trouble]:
         return
     if gate.silent > _SILENT:
         yield Trouble("gateway", "has stopped committing")
-    if gate.pace.denies_all:
+    if trusted is False:
         yield Trouble("policy", "cannot be read or trusted: everything is denied")
     if stored is not None and stored.unsealed["messages"] >= gate.max_unsealed:
         yield Trouble("audit", "too many records wait for their seal: nothing is committed")

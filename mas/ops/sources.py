@@ -21,6 +21,7 @@ from mas.ops.stored import look
 from mas.ops.vitals import Gate, Stored, Vitals
 from mas.redis import Redis
 from mas.registry import Counts
+from mas.settings import Settings
 from mas.supervision import Supervisor
 
 _FRESH: Final = 1.0
@@ -33,9 +34,9 @@ _PATIENCE: Final = 1.0
 class Sources:
     """What a system lets its pages see.
 
-    :param configured: the agents of the configuration
     :param decisions: how often the gateway of this process made each
     :param pace: None: no gateway runs here
+    :param trusts: says of what stands in the policy's place whether the deployment's secret wrote it
     :param fared: how handlers fared; None: no agents run here
     :param max_unsealed: in force
     :param watchdog: None: nobody watches the event loop
@@ -43,7 +44,7 @@ class Sources:
 
     runner: str
     parts: tuple[str, ...]
-    configured: tuple[AgentId, ...]
+    settings: Settings
     redis: Redis
     keys: Keys
     clock: Clock
@@ -52,9 +53,15 @@ class Sources:
     counts: Counts
     decisions: Mapping[Decision, int]
     pace: Pace | None
+    trusts: Callable[[bytes], bool]
     max_unsealed: Callable[[], int]
     fared: Fared | None
     watchdog: Watchdog | None
+
+    @property
+    def configured(self) -> tuple[AgentId, ...]:
+        """The agents of the configuration."""
+        return tuple(agent.agent_id for agent in self.settings.agents)
 
 
 class Observer:
@@ -65,6 +72,8 @@ class Observer:
         self._asking = anyio.Lock()
         self._asked = float("-inf")
         self._answer: tuple[Stored | None, str] = None, ""
+        self._judged: tuple[bytes, bool] | None = None
+        """A version of the policy, and whether that was one to trust."""
 
     async def vitals(self) -> Vitals:
         """Return what is known now; without Redis, what this process knows."""
@@ -92,6 +101,7 @@ class Observer:
             connects=of.redis.generation,
             stored=stored,
             trouble=trouble,
+            trusted=None if stored is None or self._judged is None else self._judged[1],
             gate=gate,
             fared=of.fared,
             lag=None if of.watchdog is None else of.watchdog.lag,
@@ -111,11 +121,20 @@ class Observer:
             return None, redis.trouble
         try:
             with anyio.fail_after(_PATIENCE):
-                return await look(redis, self._sources.keys, self._sources.configured), ""
+                stored = await look(redis, self._sources.keys, self._sources.configured)
+                await self._judge(stored.policy)
+                return stored, ""
         except TimeoutError:
             return None, f"{redis.endpoint.address} has not answered for {_PATIENCE:g} s"
         except (RedisUnavailable, ResponseError) as error:
             return None, str(error)
+
+    async def _judge(self, version: bytes) -> None:
+        """Find out whether the policy can be trusted, where a gateway depends on it and it is another one."""
+        of = self._sources
+        if of.pace is not None and (self._judged is None or self._judged[0] != version):
+            text = await of.redis.call("GET", of.keys.policy)
+            self._judged = version, text is not None and of.trusts(text)
 
 
 def _installed() -> str:

@@ -16,7 +16,7 @@ MOST_AGENTS: Final = 1_000
 
 LOOK = Script(
     "look at the system",
-    # KEYS: agents, outsiders, gateways, ingress, dead letters, seals, sealed, then the trails.
+    # KEYS: agents, outsiders, gateways, ingress, dead letters, seals, sealed, policy, then the trails.
     # ARGV: how many agents, templates of an agent's stream, circuit, instances, an instance's heartbeat, an
     # outsider's ingress and a gateway's lease, how many agents come first, their names, the trails' names.
     """#!lua flags=no-writes
@@ -75,13 +75,13 @@ LOOK = Script(
     end
 
     local unsealed = {}
-    for i = 8, #KEYS do
-      local sealed = tonumber(ask('HGET', KEYS[7], ARGV[9 + known + i - 8]) or 0) or 0
-      unsealed[i - 7] = math.max(0, (ask('XLEN', KEYS[i]) or 0) - sealed)
+    for i = 9, #KEYS do
+      local sealed = tonumber(ask('HGET', KEYS[7], ARGV[9 + known + i - 9]) or 0) or 0
+      unsealed[i - 8] = math.max(0, (ask('XLEN', KEYS[i]) or 0) - sealed)
     end
     local last = (ask('XREVRANGE', KEYS[6], '+', '-', 'COUNT', 1) or {})[1] or false
     return {redis.call('TIME'), agents, left_out, waiting, first, gateways, unsealed, last,
-      ask('XLEN', KEYS[5]) or 0}
+      ask('XLEN', KEYS[5]) or 0, ask('GETRANGE', KEYS[8], 0, 31) or ''}
     """,
 )
 _A, _I = AgentId("@A"), InstanceId("@I")
@@ -109,6 +109,7 @@ async def look(redis: Redis, keys: Keys, first: Iterable[AgentId]) -> Stored:
             keys.dead_letters,
             keys.audit_seals,
             keys.audit_sealed,
+            keys.policy,
             *(trail.stream(keys) for trail in Trail),
         ],
         [
@@ -124,7 +125,7 @@ async def look(redis: Redis, keys: Keys, first: Iterable[AgentId]) -> Stored:
             *Trail,
         ],
     )
-    (seconds, micros), agents, left_out, waiting, heads, gateways, unsealed, last, letters = found
+    (seconds, micros), agents, left_out, waiting, heads, gateways, unsealed, last, letters, policy = found
     now = int(seconds) + int(micros) / 1e6
     ages = [now - time for head in heads if (time := _time(head)) is not None]
     return Stored(
@@ -138,6 +139,7 @@ async def look(redis: Redis, keys: Keys, first: Iterable[AgentId]) -> Stored:
         0 if last is None else _number(last),
         None if last is None else max(0.0, now - (_time(last[0]) or now)),
         letters,
+        policy,
     )
 
 

@@ -45,6 +45,8 @@ class Stored(msgspec.Struct, frozen=True):
     sealed: float | None
     """Seconds since the last seal; None for none."""
     dead_letters: int
+    policy: bytes
+    """The version of the policy, whether that can be trusted or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Vitals:
     """None where Redis does not answer."""
     trouble: str
     """Why it does not; empty where it does."""
+    trusted: bool | None
+    """Whether there is a policy that carries the deployment's MAC; None where that is not known."""
     gate: Gate | None
     """None where no gateway runs in this process."""
     fared: Fared | None

@@ -42,7 +42,7 @@ from mas.settings.supervisors import DEFAULT
 from mas.steering import Bulletin, Runner, new_runner_name, node_of
 from mas.supervision import Child, Event, Supervisor
 from mas.system.bounds import archivist_of, sealer_of
-from mas.system.operating import steered, watched
+from mas.system.operating import steered, trusting, watched
 from mas.system.policy import Reloaded, SystemPolicy
 from mas.system.seat import Seat, Surroundings
 from mas.system.tree import AgentTree
@@ -357,14 +357,14 @@ class System:
         return [*steering, *watched(self.settings, self._watchdog, self._sources)]
 
     def _sources(self) -> Sources:
-        agents = tuple(agent.agent_id for agent in self.settings.agents)
-        about = (self.name, tuple(sorted(self.parts)), agents, self.redis, self.keys, self._clock)
+        about = (self.name, tuple(sorted(self.parts)), self.settings, self.redis, self.keys, self._clock)
         return Sources(
             *about,
             root=lambda: self.root,
             counts=self.counts,
             decisions=self._decisions.decisions,
             pace=None if self._policy is None else self._pace,
+            trusts=trusting(self._keyring, self.keys),
             max_unsealed=lambda: self._in_force.audit.max_unsealed,
             fared=self._fared if self.seats else None,
             watchdog=self._watchdog,

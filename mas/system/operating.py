@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from mas.agent.watchdog import Watchdog
 from mas.audit import Events
-from mas.errors import ConfigurationError
+from mas.directory.policy import read_policy
+from mas.errors import ConfigurationError, IntegrityError
 from mas.keys import Keys
 from mas.ops import Sources
 from mas.redis import Redis, Subscriber
@@ -59,3 +60,16 @@ def watched(settings: Settings, watchdog: Watchdog | None, sources: Callable[[],
         # A budget of its own: who only looks must never take down what it looks at.
         children.append(Child("ops", ops.run, shutdown=0, budget=_BUDGET))
     return children
+
+
+def trusting(keyring: Keyring, keys: Keys) -> Callable[[bytes], bool]:
+    """Return what says of a text in the policy's place whether a holder of the secret wrote it."""
+
+    def trusts(stored: bytes) -> bool:
+        try:
+            read_policy(keyring.record, keys, stored)
+        except IntegrityError:
+            return False
+        return True
+
+    return trusts
