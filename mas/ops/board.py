@@ -1,5 +1,6 @@
 """What the dashboard shows, as plain words and numbers: the page and /api/state say the same."""
 
+from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
@@ -134,10 +135,11 @@ def _stored(vitals: Vitals) -> Iterator[Fact]:
     alive, registered = (
         sum(getattr(each, name) for each in stored.agents) for name in ("alive", "instances")
     )
-    gone = sum(not each.alive for each in stored.agents)
+    gone, down = sum(not each.alive for each in stored.agents), _down(vitals).total()
     note = f"{number(len(stored.agents) + stored.left_out)} agents"
-    note += f", {number(gone)} of them not there" if gone else ", all there"
-    alive_mood = Mood.ODD if gone or alive < registered else Mood.GOOD
+    note += f", {number(gone)} of them not there" if gone else ""
+    note += f", {number(down)} down here" if down else ""
+    alive_mood = Mood.ODD if gone or down or alive < registered else Mood.GOOD
     yield _fact("alive", f"{number(alive)} of {number(registered)}", note, alive_mood, alive)
     note = f"the first for {duration(stored.oldest)}" if stored.ingress else "nobody waits"
     yield _fact(
@@ -195,7 +197,7 @@ def _tables(vitals: Vitals) -> Iterator[Table]:
         )
         yield Table("decisions", "Decisions", ("decision", "messages"), rows, "" if rows else "none yet")
     if vitals.stored is not None:
-        yield _agents(vitals.stored)
+        yield _agents(vitals.stored, _down(vitals))
     else:
         yield Table("agents", "Agents", _AGENT_HEAD, (), "not known without Redis")
 
@@ -203,23 +205,32 @@ def _tables(vitals: Vitals) -> Iterator[Table]:
 _AGENT_HEAD: Final = ("agent", "alive", "backlog", "circuit")
 
 
-def _agents(stored: Stored) -> Table:
-    """Show those first that most need a look."""
-    ranked = sorted(stored.agents, key=lambda e: (-_RANK[_mood(e)], -e.backlog, e.agent))
-    rows = tuple(
-        Row(
-            (each.agent, f"{each.alive} of {each.instances}", number(each.backlog), each.circuit or UNKNOWN),
-            _mood(each),
-        )
-        for each in ranked[:MOST_AGENTS]
+def _down(vitals: Vitals) -> Counter[str]:
+    """Count, by agent, instances of this process that do not run: its beat is for all of them."""
+    seats = vitals.seats
+    return Counter(
+        seats[node.path] for node in vitals.tree.walk() if node.path in seats and node.state not in _AT_WORK
     )
+
+
+def _agents(stored: Stored, down: Counter[str]) -> Table:
+    """Show those first that most need a look."""
+    ranked = sorted(stored.agents, key=lambda e: (-_RANK[_mood(e, down)], -e.backlog, e.agent))
+    rows = []
+    for each in ranked[:MOST_AGENTS]:
+        alive = f"{each.alive} of {each.instances}"
+        if down[each.agent]:
+            alive += f", {down[each.agent]} down here"
+        rows.append(
+            Row((each.agent, alive, number(each.backlog), each.circuit or UNKNOWN), _mood(each, down))
+        )
     left = len(ranked) - len(rows) + stored.left_out
     note = f"and {number(left)} more" if left else "" if rows else "none is registered"
-    return Table("agents", "Agents", _AGENT_HEAD, rows, note)
+    return Table("agents", "Agents", _AGENT_HEAD, tuple(rows), note)
 
 
-def _mood(agent: Enrolled) -> Mood:
-    if agent.circuit == "open" or not agent.alive:
+def _mood(agent: Enrolled, down: Counter[str]) -> Mood:
+    if agent.circuit == "open" or not agent.alive or down[agent.agent]:
         return Mood.BAD
     return Mood.ODD if agent.circuit == "half-open" or agent.alive < agent.instances else Mood.NONE
 
@@ -246,6 +257,7 @@ def _child(node: Snapshot) -> Row:
     return Row((name, node.state, up, number(node.restarts), error), mood, depth)
 
 
+_AT_WORK: Final = frozenset({State.RUNNING, State.FINISHED})
 _STATES: Final = {
     State.RUNNING: Mood.GOOD,
     State.FINISHED: Mood.GOOD,

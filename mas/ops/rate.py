@@ -3,9 +3,9 @@
 from collections import deque
 from typing import Final
 
-_SPAN: Final = 10.0
+_SPAN: Final = 6.0
 """Seconds that a rate is taken over, at the least where it was looked at for so long."""
-_OLD: Final = 60.0
+_OLD: Final = 12.0
 """Seconds after which a look says nothing of now."""
 _APART: Final = 0.5
 """Seconds between two looks that are kept."""

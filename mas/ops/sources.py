@@ -20,7 +20,7 @@ from mas.keys import Keys
 from mas.ops.stored import look
 from mas.ops.vitals import Gate, Stored, Vitals
 from mas.redis import Redis
-from mas.registry import Counts
+from mas.registry import Reporter
 from mas.settings import Settings
 from mas.supervision import Supervisor
 
@@ -50,7 +50,7 @@ class Sources:
     clock: Clock
     _: KW_ONLY
     root: Callable[[], Supervisor]
-    counts: Counts
+    reporter: Reporter
     decisions: Mapping[Decision, int]
     pace: Pace | None
     trusts: Callable[[bytes], bool]
@@ -78,7 +78,7 @@ class Observer:
     async def vitals(self) -> Vitals:
         """Return what is known now; without Redis, what this process knows."""
         stored, trouble = await self._stored()
-        of = self._sources
+        of, counts = self._sources, self._sources.reporter.counts
         gate = None
         if of.pace is not None:
             turned = of.pace.turned
@@ -92,11 +92,12 @@ class Observer:
             at=of.clock.wall(),
             now=of.clock.monotonic(),
             tree=of.root().tree(),
-            failures=of.counts.failures,
-            restarts=of.counts.restarts,
-            given_up=of.counts.given_up.total(),
-            escalations=of.counts.escalations.total(),
-            overruns=of.counts.overruns.total(),
+            seats={path: agent for path, (agent, _) in of.reporter.agents.items()},
+            failures=counts.failures,
+            restarts=counts.restarts,
+            given_up=counts.given_up.total(),
+            escalations=counts.escalations.total(),
+            overruns=counts.overruns.total(),
             redis=of.redis.endpoint.address,
             connects=of.redis.generation,
             stored=stored,

@@ -74,6 +74,8 @@ class Vitals:
     now: float
     """Monotonic seconds."""
     tree: Snapshot
+    seats: Mapping[str, str]
+    """By path, whose instance a child is."""
     failures: Mapping[str, int]
     """By the path of the child, since the process began; as `restarts`."""
     restarts: Mapping[str, int]

@@ -361,7 +361,7 @@ class System:
         return Sources(
             *about,
             root=lambda: self.root,
-            counts=self.counts,
+            reporter=self._reporter,
             decisions=self._decisions.decisions,
             pace=None if self._policy is None else self._pace,
             trusts=trusting(self._keyring, self.keys),
