@@ -25,7 +25,11 @@ from mas.settings import Settings
 from mas.supervision import Supervisor
 
 _FRESH: Final = 1.0
-"""Seconds for which what Redis said serves whoever asks."""
+"""Seconds for which what Redis said serves whoever asks, at the least."""
+_STALE: Final = 5.0
+"""The same at the most."""
+_SHARE: Final = 0.01
+"""Of its time that looking may cost Redis, which does nothing else meanwhile."""
 _PATIENCE: Final = 1.0
 """Seconds that Redis has to answer."""
 
@@ -65,12 +69,12 @@ class Sources:
 
 
 class Observer:
-    """Looks when asked; whoever asks again within a second gets the same answer of Redis."""
+    """Looks when asked; whoever asks again within a second or so gets the same answer of Redis."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources, self._version = sources, _installed()
         self._asking = anyio.Lock()
-        self._asked = float("-inf")
+        self._good_until = float("-inf")
         self._answer: tuple[Stored | None, str] = None, ""
         self._judged: tuple[bytes, bool] | None = None
         """A version of the policy, and whether that was one to trust."""
@@ -111,9 +115,13 @@ class Observer:
 
     async def _stored(self) -> tuple[Stored | None, str]:
         async with self._asking:
-            if self._sources.clock.monotonic() - self._asked >= _FRESH:
+            began = self._sources.clock.monotonic()
+            if began >= self._good_until:
                 self._answer = await self._ask()
-                self._asked = self._sources.clock.monotonic()
+                ended = self._sources.clock.monotonic()
+                # An answer that did not come says nothing of what one costs.
+                rest = 0.0 if self._answer[0] is None else (ended - began) / _SHARE
+                self._good_until = ended + min(_STALE, max(_FRESH, rest))
             return self._answer
 
     async def _ask(self) -> tuple[Stored | None, str]:

@@ -17,15 +17,12 @@ MOST_AGENTS: Final = 1_000
 LOOK = Script(
     "look at the system",
     # KEYS: agents, outsiders, gateways, ingress, dead letters, seals, sealed, policy, then the trails.
-    # ARGV: how many agents, templates of an agent's stream, circuit, instances, an instance's heartbeat, an
-    # outsider's ingress and a gateway's lease, how many agents come first, their names, the trails' names.
+    # ARGV: how many agents, what keys are made of (see `_parts`), how many agents come first, their names,
+    # the trails' names. Joined rather than filled in, which takes half of the time.
     """#!lua flags=no-writes
-    local most, stream, circuit, instances, heartbeat, ingress_of, lease, known = unpack(ARGV, 1, 8)
+    local most, stream, circuit, instances, of_agent, beat, heartbeat, ingress_of, lease, known =
+      unpack(ARGV, 1, 10)
     most, known = tonumber(most), tonumber(known)
-    local function fill(template, agent, instance)
-      -- As functions: in a text that replaces, '%' is not itself.
-      return (template:gsub('@A', function() return agent end):gsub('@I', function() return instance end))
-    end
     local function ask(...)
       -- A key that holds something else is somebody's mischief: there is nothing to say of it.
       local found = redis.pcall(...)
@@ -45,25 +42,25 @@ LOOK = Script(
     end
     local registered = {}
     for _, name in ipairs(ask('SMEMBERS', KEYS[1]) or {}) do registered[name] = true end
-    for i = 9, 8 + known do
+    for i = 11, 10 + known do
       if registered[ARGV[i]] then take(ARGV[i]) end
     end
     for name in pairs(registered) do take(name) end
 
     local agents = {}
     for i, agent in ipairs(names) do
-      local alive, all = 0, ask('SMEMBERS', fill(instances, agent, '')) or {}
+      local alive, all = 0, ask('SMEMBERS', instances .. agent .. of_agent) or {}
       for _, instance in ipairs(all) do
-        alive = alive + (ask('EXISTS', fill(heartbeat, agent, instance)) or 0)
+        alive = alive + (ask('EXISTS', beat .. agent .. heartbeat .. instance) or 0)
       end
-      agents[i] = {agent, ask('XLEN', fill(stream, agent, '')) or 0,
-        ask('HGET', fill(circuit, agent, ''), 'state') or '', #all, alive}
+      agents[i] = {agent, ask('XLEN', stream .. agent) or 0,
+        ask('HGET', circuit .. agent, 'state') or '', #all, alive}
     end
 
     local waiting, first = ask('XLEN', KEYS[4]) or 0, {oldest(KEYS[4])}
     for i, agent in ipairs(ask('SMEMBERS', KEYS[2]) or {}) do
       if i > most then break end
-      local key = fill(ingress_of, agent, '')
+      local key = ingress_of .. agent
       waiting = waiting + (ask('XLEN', key) or 0)
       first[#first + 1] = oldest(key)
     end
@@ -71,12 +68,12 @@ LOOK = Script(
     local gateways = 0
     for i, gateway in ipairs(ask('SMEMBERS', KEYS[3]) or {}) do
       if i > most then break end
-      gateways = gateways + (ask('EXISTS', fill(lease, '', gateway)) or 0)
+      gateways = gateways + (ask('EXISTS', lease .. gateway) or 0)
     end
 
     local unsealed = {}
     for i = 9, #KEYS do
-      local sealed = tonumber(ask('HGET', KEYS[7], ARGV[9 + known + i - 9]) or 0) or 0
+      local sealed = tonumber(ask('HGET', KEYS[7], ARGV[11 + known + i - 9]) or 0) or 0
       unsealed[i - 8] = math.max(0, (ask('XLEN', KEYS[i]) or 0) - sealed)
     end
     local last = (ask('XREVRANGE', KEYS[6], '+', '-', 'COUNT', 1) or {})[1] or false
@@ -85,6 +82,14 @@ LOOK = Script(
     """,
 )
 _A, _I = AgentId("@A"), InstanceId("@I")
+
+
+def _parts(keys: Keys) -> list[str]:
+    """Return what stands before and after the ids in the keys that the script makes."""
+    instances, heartbeat = keys.instances(_A).split(_A), keys.heartbeat(_A, _I).removesuffix(_I).split(_A)
+    ends = (keys.stream(_A), keys.circuit(_A), keys.ingress_of(_A), keys.gateway_lease(_A))
+    stream, circuit, ingress, lease = (key.removesuffix(_A) for key in ends)
+    return [stream, circuit, *instances, *heartbeat, ingress, lease]
 
 
 class _Numbered(msgspec.Struct):
@@ -114,12 +119,7 @@ async def look(redis: Redis, keys: Keys, first: Iterable[AgentId]) -> Stored:
         ],
         [
             MOST_AGENTS,
-            keys.stream(_A),
-            keys.circuit(_A),
-            keys.instances(_A),
-            keys.heartbeat(_A, _I),
-            keys.ingress_of(_A),
-            keys.gateway_lease("@I"),
+            *_parts(keys),
             len(known),
             *known,
             *Trail,
