@@ -34,9 +34,12 @@ async def open_trail(
     :raises RedisUnavailable: if Redis does not answer
     """
     settings = load(config, environ=environ)
-    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
     keys = Keys(settings.namespace)
     keyring = Keyring(deployment_secret(settings, environ).encode())
+    if settings.redis_url:
+        url = settings.redis_url.reveal()
+    else:
+        url = EmbeddedServer(settings.data_dir, password=keyring.server_password()).url
     place = Endpoint.parse(url, allow_plaintext=settings.gateway.redis.allow_plaintext)
     places = Places.of(settings.gateway.audit, settings.data_dir, settings.base)
     async with open_redis(place, name="mas:audit", scripts=(APPEND,)) as redis:

@@ -54,7 +54,7 @@ async def reaching(
     """
     settings = load(config)
     keys, keyring = Keys(settings.namespace), Keyring(_secret(settings))
-    url = settings.redis_url.reveal() if settings.redis_url else _embedded(settings)
+    url = settings.redis_url.reveal() if settings.redis_url else _embedded(settings, keyring)
     timeouts = settings.gateway.redis
     async with open_redis(
         Endpoint.parse(url, allow_plaintext=timeouts.allow_plaintext),
@@ -78,9 +78,9 @@ async def operating(config: Path | None) -> AsyncGenerator[Operator]:
         yield Operator(deployment.redis, deployment.keys, deployment.keyring, actor=deployment.actor)
 
 
-def _embedded(settings: Settings) -> str:
+def _embedded(settings: Settings, keyring: Keyring) -> str:
     """Return where the embedded server listens; it lives as long as its system, so that there may be none."""
-    server = EmbeddedServer(settings.data_dir)
+    server = EmbeddedServer(settings.data_dir, password=keyring.server_password())
     if not server.socket.exists():
         raise RedisUnavailable(
             f"nothing runs here: no server listens at {server.socket}", hint="start the system with mas run"
