@@ -4,6 +4,7 @@ record      one decision, and the numbers that make a missing one show
 events      what else touches security
 trails      where both are, and under which key
 entry       an entry's digest and head; `continuity` of the numbers
+draft       what is examined of a range; `look` reads it, `apart` has it done in a process of its own
 seal        the links of the chain; `author` writes them, `signing` and `keyfile` hold their key
 chain       the chain in Redis; `sink` for seals outside
 sealer      follows, seals, archives; `handout` to the sink
@@ -16,6 +17,7 @@ access      all of this for one deployment; `opening` makes one of its configura
 """
 
 from mas.audit.access import AuditTrail, outside_seals, verify_file
+from mas.audit.apart import Clerk, Spec
 from mas.audit.chain import APPEND, TRIM
 from mas.audit.events import EventKind, Events, SecurityEvent
 from mas.audit.opening import open_trail
@@ -35,6 +37,7 @@ __all__ = [
     "SCRIPTS",
     "AuditRecord",
     "AuditTrail",
+    "Clerk",
     "Counter",
     "EventKind",
     "Events",
@@ -46,6 +49,7 @@ __all__ = [
     "Report",
     "Sealer",
     "SecurityEvent",
+    "Spec",
     "Trail",
     "open_trail",
     "outside_seals",

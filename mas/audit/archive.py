@@ -66,10 +66,10 @@ async def overdue(redis: Redis, keys: Keys, *, surplus: int, before: float) -> P
     return Portion(page[:count], upto, page[count][0], records)
 
 
-async def pack(redis: Redis, keys: Keys, portion: Portion) -> bytes:
-    """Return a portion as the content of its archive: each range's records, then their seal."""
+async def pack(redis: Redis, keys: Keys, seals: Iterable[Raw]) -> bytes:
+    """Return the content of an archive: each range's records, then their seal."""
     unpacked = io.BytesIO()
-    for entry in portion.seals:
+    for entry in seals:
         link = sealed_of(entry)
         if link is not None and isinstance(seal := link.seal, RangeSeal):
             records = await redis.call("XRANGE", seal.trail.stream(keys), f"({seal.after}", seal.last)

@@ -1,13 +1,10 @@
 """The next link of the chain: pure, so that what a sealer decides can be tested without one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from mas.audit.continuity import Continuity, Run
-from mas.audit.entry import Raw, digests, open_entries, order, range_hash
+from mas.audit.draft import Draft, Examined
 from mas.audit.seal import (
     AnySeal,
-    Flaw,
-    Index,
     KeySeal,
     RangeSeal,
     RestartSeal,
@@ -16,43 +13,9 @@ from mas.audit.seal import (
     State,
     TrimSeal,
     encode,
-    write_marks,
 )
 from mas.audit.signing import SealKey, fingerprint_of, raw_public
 from mas.audit.trails import Trail
-
-_MOST_FLAWS = 100
-
-
-class Draft:
-    """A range under examination: records go in, in pieces, and what a seal says of them comes out."""
-
-    def __init__(self, trail: Trail, key: bytes, runs: Mapping[str, Run]) -> None:
-        self.trail, self._key = trail, key
-        self._continuity, self._index = Continuity(runs), Index()
-        self.first = self.last = ""
-        self.digests: list[bytes] = []
-        self.flaws: list[Flaw] = []
-
-    def examine(self, entries: Sequence[Raw]) -> None:
-        """Take the next entries in, at least one, checking each MAC and number."""
-        heads = open_entries(entries, self._key)
-        self._index.add(heads)
-        for entry_id, problem in self._continuity.follow(entries, heads):
-            if len(self.flaws) < _MOST_FLAWS:
-                self.flaws.append(Flaw(entry_id.decode(), problem, self.trail))
-        self.digests += digests(entries)
-        self.first = self.first or entries[0][0].decode()
-        self.last = entries[-1][0].decode()
-
-    @property
-    def lists(self) -> dict[str, tuple[str, ...]]:
-        """Who and what the records are about."""
-        return self._index.lists()
-
-    def runs(self) -> dict[str, Run]:
-        """Return what must be remembered after these records."""
-        return self._continuity.state(order(self.last)[0] / 1000)
 
 
 class Author:
@@ -83,24 +46,26 @@ class Author:
         """Begin to examine what follows."""
         return Draft(trail, self._macs[trail], self.state.runs)
 
-    def range(self, draft: Draft, at: float) -> Sealed:
-        """Seal what was examined; at least one entry."""
-        state = State({**self.state.ends, draft.trail: draft.last}, draft.runs())
+    def range(self, examined: Examined, at: float) -> Sealed:
+        """Seal a range that was examined."""
         seal = RangeSeal(
             sequence=self.sequence + 1,
             at=at,
             previous=self._previous,
             key=self.key.fingerprint,
-            state=state,
-            trail=draft.trail,
-            after=self.after(draft.trail),
-            first=draft.first,
-            last=draft.last,
-            count=len(draft.digests),
-            hash=range_hash(draft.digests),
-            marks=write_marks(draft.digests),
-            flaws=tuple(draft.flaws),
-            **draft.lists,
+            state=State({**self.state.ends, examined.trail: examined.last}, examined.runs),
+            trail=examined.trail,
+            after=self.after(examined.trail),
+            first=examined.first,
+            last=examined.last,
+            count=examined.count,
+            hash=examined.hash,
+            marks=examined.marks,
+            flaws=examined.flaws,
+            senders=examined.senders,
+            targets=examined.targets,
+            decisions=examined.decisions,
+            classes=examined.classes,
         )
         return self._sign(seal)
 

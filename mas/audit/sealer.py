@@ -7,6 +7,7 @@ it. If less is found than was sealed, the chain goes on from what is remembered,
 """
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -14,10 +15,14 @@ from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
 from mas.audit import archive, chain
-from mas.audit.author import Author, Draft, signer_after
+from mas.audit.apart import Clerk, NoAnswer
+from mas.audit.apart.words import Examine, Pack
+from mas.audit.author import Author, signer_after
+from mas.audit.draft import Examined
 from mas.audit.events import Events
 from mas.audit.handout import Handout
 from mas.audit.keyfile import KeyFile
+from mas.audit.look import Look, Seen
 from mas.audit.places import Places, sink_of
 from mas.audit.seal import Sealed
 from mas.audit.trails import Trail, trail_key
@@ -25,7 +30,7 @@ from mas.clock import SYSTEM, Clock
 from mas.errors import ConfigurationError, RedisUnavailable
 from mas.keys import Keys
 from mas.log import logger
-from mas.redis import Lease, Redis, Reply
+from mas.redis import Lease, Redis
 from mas.settings import AuditSettings
 from mas.trust import Keyring
 
@@ -37,11 +42,8 @@ _SUITED, _BUSY, _UNABLE = range(3)
 """Ranks of contenders for the lease: a better one takes it over."""
 _RENEWAL: Final = 0.5  # seconds
 _FLUSH: Final = 3.0  # seconds that sealing the rest may take at the end
-# Records read and examined before others of this process have their turn. Of an answer with more of them
-# than this, Python's garbage collector takes so much notice that it costs more than their examination.
-_PAGE: Final = 250
 _FULL: Final = 0.75  # of what one seal covers, when the next look is due
-_GLANCE: Final = 0.1  # seconds between two questions whether a burst has begun
+_GLANCE: Final = 0.25  # seconds between two questions whether a burst has begun
 _SOONEST: Final = 0.02  # seconds between two looks
 _RETENTION: Final = 5.0  # seconds between two looks at what is too old
 
@@ -51,6 +53,7 @@ class Sealer:
 
     :param suited: whether the process has nothing more urgent to do; one that has leaves the lease to
         others, and seals while there are none
+    :param clerk: keeps a process that examines while there is much to examine; None: all is done here
     """
 
     def __init__(
@@ -64,10 +67,12 @@ class Sealer:
         *,
         clock: Clock = SYSTEM,
         suited: bool = True,
+        clerk: Clerk | None = None,
     ) -> None:
         self._redis, self._keys, self._settings = redis, keys, settings
         self._places, self._events, self._clock, self._suited = places, events, clock, suited
         self._macs = {trail: trail_key(keyring, trail.stream(keys)) for trail in Trail}
+        self._clerk = clerk
         self._file = KeyFile(places.key, places.public)
         self._handout = Handout(redis, keys, sink_of(settings, places), events, clock)
         self._lease = self._contend(_SUITED if suited else _BUSY)
@@ -84,23 +89,32 @@ class Sealer:
         """
         await anyio.to_thread.run_sync(self._file.load)
         task_status.started()
+        async with anyio.create_task_group() as tasks:
+            if self._clerk is not None:
+                tasks.start_soon(self._clerk.run)
+            try:
+                await self._go_on()
+            finally:
+                with anyio.move_on_after(_FLUSH, shield=True):
+                    await self._finish()
+
+    async def _go_on(self) -> None:
         if not self._suited:
             await self._clock.sleep(LEASE)
-        try:
-            while True:
-                try:
-                    await self._work()
-                except (RedisUnavailable, ResponseError) as error:
-                    log.warning("cannot seal", problem=str(error))
-                    self._author = None
-                except ConfigurationError as error:
-                    self._events.alarm(self._keys.audit_seals, f"cannot seal: {error}")
-                    self._author = None
-                    await self._stand_back()
-                await self._clock.sleep(_RENEWAL)
-        finally:
-            with anyio.move_on_after(_FLUSH, shield=True):
-                await self._finish()
+        while True:
+            try:
+                await self._work()
+            except (RedisUnavailable, ResponseError) as error:
+                log.warning("cannot seal", problem=str(error))
+                self._author = None
+            except ConfigurationError as error:
+                self._events.alarm(self._keys.audit_seals, f"cannot seal: {error}")
+                self._author = None
+                await self._stand_back()
+            if self._clerk is not None:
+                # Whoever seals now has a process of its own, where one is worth it.
+                self._clerk.note(0.0)
+            await self._clock.sleep(_RENEWAL)
 
     async def _work(self) -> None:
         """Work for as long as the lease is ours and the chain is the one we know."""
@@ -187,50 +201,48 @@ class Sealer:
         author = self._author
         assert author is not None  # noqa: S101 - the caller has taken the chain up
         began, most = self._clock.monotonic(), self._settings.seal_batch
-        first = {trail: self._page(trail, author.after(trail), most) for trail in Trail}
+        # Both are asked for at once, so that a look at nothing new is one round trip.
+        looks = {trail: self._look(author, trail) for trail in Trail}
         busiest = 0
-        for trail, page in first.items():
-            draft = author.draft(trail)
-            read_empty = await self._examine(draft, page)
-            count = len(draft.digests)
-            busiest = max(busiest, count)
-            if count:
-                link = await self._sealed(author, draft)
-                if not await self._append(author, link, trail=trail, records=count):
+        for trail, look in looks.items():
+            seen = await (self._seen(author, trail) if look is None else look.seen(author.draft(trail)))
+            self._lengths[trail] = seen.length
+            if seen.examined is not None:
+                busiest = max(busiest, seen.examined.count)
+                if not await self._seal(author, seen.examined):
                     return False
-            if read_empty:
+            if seen.all:
                 # What the commit compares with its cap, put right whenever all is sealed.
-                self._redis.post("HSET", self._keys.audit_sealed, trail, self._lengths[trail])
+                self._redis.post("HSET", self._keys.audit_sealed, trail, seen.length)
         # At the pace of the last look, the next one finds less than one seal covers.
         pace = busiest / max(_SOONEST, began - self._last_look)
+        if self._clerk is not None:
+            self._clerk.note(pace)
         wait = max(_SOONEST, min(self._settings.seal_interval, most * _FULL / pace if pace else 3600.0))
         self._last_look, self._next_look = began, began if busiest == most else began + wait
         return True
 
-    def _page(self, trail: Trail, after: str, most: int) -> tuple[int, Reply, Reply]:
-        """Ask for the next records, and how many there are in all."""
-        stream, count = trail.stream(self._keys), min(_PAGE, most)
-        entries = self._redis.post("XRANGE", stream, f"({after}", "+", "COUNT", count)
-        return count, entries, self._redis.post("XLEN", stream)
+    def _look(self, author: Author, trail: Trail) -> Look | None:
+        """Begin to look at what is new; None if the clerk is to do it."""
+        if trail is Trail.MESSAGES and self._clerk is not None and self._clerk.ready:
+            return None
+        return Look(self._redis, self._keys, trail, author.after(trail), self._settings.seal_batch)
 
-    async def _examine(self, draft: Draft, page: tuple[int, Reply, Reply]) -> bool:
-        """Examine what one seal may cover, page by page; say whether that is all there is."""
-        left = self._settings.seal_batch
-        while True:
-            wanted, reply, length = page
-            entries, self._lengths[draft.trail] = await reply.result(), await length.result()
-            left -= len(entries)
-            if len(entries) == wanted and left:
-                page = self._page(draft.trail, entries[-1][0].decode(), left)
-            if entries:
-                draft.examine(entries)
-            if len(entries) < wanted or not left:
-                return len(entries) < wanted
+    async def _seen(self, author: Author, trail: Trail) -> Seen:
+        """Have the clerk look, and look here if it does not answer."""
+        assert self._clerk is not None  # noqa: S101 - the caller knows of one
+        after, most = author.after(trail), self._settings.seal_batch
+        try:
+            return await self._clerk.examine(Examine(trail, after, most, author.state.runs))
+        except NoAnswer:
+            return await Look(self._redis, self._keys, trail, after, most).seen(author.draft(trail))
 
-    async def _sealed(self, author: Author, draft: Draft) -> Sealed:
-        for flaw in draft.flaws:
-            self._events.alarm(f"{draft.trail} {flaw.where}", flaw.problem)
-        return author.range(draft, self._clock.wall())
+    async def _seal(self, author: Author, examined: Examined) -> bool:
+        """Append the seal of what was examined; return False if somebody else has appended one meanwhile."""
+        for flaw in examined.flaws:
+            self._events.alarm(f"{examined.trail} {flaw.where}", flaw.problem)
+        link = author.range(examined, self._clock.wall())
+        return await self._append(author, link, trail=examined.trail, records=examined.count)
 
     async def _append(self, author: Author, link: Sealed, **sealed: Any) -> bool:
         appended = await chain.append(self._redis, self._keys, self._expected, link.signed, **sealed)
@@ -262,9 +274,8 @@ class Sealer:
 
     async def _archive(self, author: Author, portion: archive.Portion) -> bool:
         name = archive.name_of(portion)
-        content = await archive.pack(self._redis, self._keys, portion)
         try:
-            digest = await archive.keep(content, self._places.archive / name)
+            digest = await self._pack(portion, self._places.archive / name)
         except OSError as error:
             self._events.alarm("audit.archive_dir", f"nothing can be archived: {error}")
             return False
@@ -284,14 +295,36 @@ class Sealer:
         log.info("audit records archived", archive=name, records=portion.records)
         return True
 
+    async def _pack(self, portion: archive.Portion, path: Path) -> str:
+        """Write an archive, or have the clerk do it, and return its SHA-256 as hex.
+
+        :raises OSError: if it cannot be written
+        """
+        if self._clerk is not None and self._clerk.ready:
+            first, upto = (portion.seals[at][0].decode() for at in (0, -1))
+            with suppress(NoAnswer):
+                return await self._clerk.pack(Pack(first, upto, str(path)))
+        content = await archive.pack(self._redis, self._keys, portion.seals)
+        return await archive.keep(content, path)
+
     async def _finish(self) -> None:
         try:
             if self._author is not None:
-                self._next_look = 0.0
-                while await self._seal_new() and not self._next_look > self._clock.monotonic():
-                    pass
+                await self._seal_the_rest()
                 await self._handout.finish()
             await self._lease.let_go()
             self._held_until = 0.0
         except (RedisUnavailable, ResponseError) as error:
             log.warning("the last records are left for the next sealer", problem=str(error))
+        except ConfigurationError as error:
+            self._events.alarm(self._keys.audit_seals, f"cannot seal: {error}")
+
+    async def _seal_the_rest(self) -> None:
+        self._next_look = 0.0
+        while self._next_look <= self._clock.monotonic():
+            if await self._seal_new():
+                continue
+            # Another one has sealed, or seals were taken away: it is no longer the chain that we know.
+            if not await self._lease.keep():
+                return
+            self._author = await self._take_up()

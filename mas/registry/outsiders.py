@@ -170,6 +170,12 @@ class OutsiderKeeper:
         # Whoever signs off meanwhile removes its own, and then none is left to remove.
         if strangers and await self._redis.call("ACL", "DELUSER", *strangers):
             log.warning("a redis user without an enrolment is removed", users=sorted(strangers))
+            # Until now it could say that it lives, without an end and after it was taken off the books.
+            whose = [self._keys.whose_redis_user(name) for name in strangers]
+            traces = [
+                key for who in whose for key in (self._keys.heartbeat(*who), self._keys.instance_stream(*who))
+            ]
+            await self._redis.call("DEL", *traces)
         if enrolled and await default_user_is_open(self._redis):
             self._alarm(
                 "redis", "its default user has no password; agents with users of their own are not let in"

@@ -306,9 +306,8 @@ class System:
         )
 
     def _sealer(self, *, first: bool) -> Sealer:
-        return sealer_of(
-            self.redis, self.keys, self._keyring, self.settings, self.events, clock=self._clock, first=first
-        )
+        about = (self.redis, self.keys, self._keyring, self.settings, self.events)
+        return sealer_of(*about, clock=self._clock, url=self.endpoint, first=first)
 
     def _archivist(self) -> Archivist:
         def bounds() -> LetterSettings:

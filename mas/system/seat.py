@@ -11,6 +11,7 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Life, Services
 from mas.agent.process import Isolated, Spec
+from mas.bus import HANDED_BACK
 from mas.directory import AgentRecord
 from mas.errors import ConfigurationError, EnrolmentRefused, MasError
 from mas.ids import InstanceId, capability
@@ -99,7 +100,13 @@ class Seat:
                 life = self.life = self._new_life(around, credential)
             except EnrolmentRefused as refusal:
                 raise Declined(str(refusal)) from refusal
-            await life.run(task_status=task_status)
+            try:
+                await life.run(task_status=task_status)
+            finally:
+                if isinstance(life, Isolated):
+                    # What it handed back at its end: its own Redis user may not tell the others of it.
+                    ring = around.services.keys.ring(self.spec.agent_id)
+                    around.services.redis.post("PUBLISH", ring, HANDED_BACK)
 
         spec = self.spec
         budget = _budget(spec, under)

@@ -13,6 +13,7 @@ from redis.exceptions import AuthenticationError
 
 from mas import Agent, MasError, MessageRefused, RequestTimeout, open_system
 from mas.agent.process.words import Order
+from mas.bus import HANDED_BACK
 from mas.ids import AgentId, InstanceId
 from mas.registry import leave, revoke, shut_out
 from mas.testing.server import redis_server
@@ -184,6 +185,24 @@ def allowed(client, *command):
     except blocking.exceptions.NoPermissionError:
         return False
     return True
+
+
+async def test_what_it_hands_back_when_it_is_stopped_another_takes_at_once(closed_url, tmp_path):
+    journal = tmp_path / "journal"
+    two = CONFINED | {"instances": 2, "init_kwargs": {"journal": str(journal)}}
+    patient = {"delivery": {"lease": 600, "backoff_first": 600, "backoff_cap": 600}}
+    async with running(closed_url, gateway=patient, thief=two, boss=Boss) as system:
+        boss = system.agent("boss")
+        await system.root.pause("agents/thief-2")
+        await system.seats[1].quiet()
+        await boss.send("thief", "fail")
+        await until(journal.exists)
+        await system.root.resume("agents/thief-2")
+        with asking(closed_url) as client, client.pubsub() as rings:
+            rings.subscribe(KEYS.ring(THIEF))
+            await system.root.stop("agents/thief-1")
+            await until(lambda: (rings.get_message() or {}).get("data") == HANDED_BACK)
+        await until(lambda: journal.read_text().splitlines() == ["fail 1", "stopped", "fail 2"])
 
 
 async def test_killed_with_its_runner_it_leaves_no_account_behind(tmp_path, anyio_backend):

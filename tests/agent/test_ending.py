@@ -6,7 +6,7 @@ import pytest
 
 from mas.agent.process import ending
 from mas.agent.process.ending import failure, kills_for_memory
-from mas.agent.process.words import Crashed, Lines
+from mas.agent.process.words import Crashed
 
 CRASH = Crashed("ValueError: no", "Traceback ...")
 
@@ -48,9 +48,3 @@ def test_the_systems_own_count_of_kills_is_read(tmp_path, monkeypatch):
     assert kills_for_memory() == 7
     counts.unlink()
     assert kills_for_memory() == 0
-
-
-def test_lines_come_whole_however_the_bytes_are_cut():
-    lines = Lines()
-    assert [line for byte in b"ab\nc\n\nd" for line in lines.take(bytes([byte]))] == [b"ab", b"c", b""]
-    assert lines.take(b"\n") == [b"d"]

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from mas.audit import SCRIPTS, AuditTrail, Counter, Events, Places, Sealer, Trail
+from mas.audit import SCRIPTS, AuditTrail, Clerk, Counter, Events, Places, Sealer, Spec, Trail
 from mas.audit.access import outside_seals
 from mas.clock import SYSTEM, Clock
 from mas.keys import Keys
@@ -23,8 +23,8 @@ KEYS = Keys()
 class Desk:
     """One deployment's audit, on a real Redis."""
 
-    def __init__(self, redis: Redis, directory: Any) -> None:
-        self.redis, self.directory = redis, directory
+    def __init__(self, redis: Redis, directory: Any, url: str) -> None:
+        self.redis, self.directory, self.url = redis, directory, url
         self.places = Places.of(AuditSettings(), directory, directory)
         self.events = Events(redis, KEYS, KEYRING, "test")
         self.counter = Counter("host-1", MACS[Trail.MESSAGES])
@@ -41,7 +41,27 @@ class Desk:
         for reply in replies:
             await reply.result()
 
-    def sealer(self, *, clock: Clock = SYSTEM, suited: bool = True, **settings: Any) -> Sealer:
+    def clerk(self, **options: Any) -> Clerk:
+        """Make one that wants a process at the second look that finds anything."""
+        spec = Spec(
+            redis_url=self.url,
+            allow_plaintext=True,
+            response_timeout=5,
+            connect_timeout=5,
+            namespace="",
+            macs=MACS,
+        )
+        quick: dict[str, Any] = {"many": 1, "lasting": 0, "pause": 0.1}
+        return Clerk(spec, **(quick | options))
+
+    def sealer(
+        self,
+        *,
+        clock: Clock = SYSTEM,
+        suited: bool = True,
+        clerk: Clerk | None = None,
+        **settings: Any,
+    ) -> Sealer:
         quick: dict[str, Any] = {"seal_interval": 0.1}
         chosen = AuditSettings(**(quick | settings))
         return Sealer(
@@ -53,6 +73,7 @@ class Desk:
             self.events,
             clock=clock,
             suited=suited,
+            clerk=clerk,
         )
 
     @asynccontextmanager
@@ -95,4 +116,4 @@ class Desk:
 @pytest.fixture
 async def desk(redis_url: str, tmp_path: Any, anyio_backend: str) -> AsyncGenerator[Desk]:
     async with open_redis(redis_url, scripts=SCRIPTS) as redis:
-        yield Desk(redis, tmp_path)
+        yield Desk(redis, tmp_path, redis_url)

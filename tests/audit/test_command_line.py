@@ -20,7 +20,7 @@ def project(redis_url, tmp_path, monkeypatch):
 
     async def prepare():
         async with open_redis(redis_url, scripts=SCRIPTS) as redis:
-            desk = Desk(redis, tmp_path)
+            desk = Desk(redis, tmp_path, redis_url)
             await desk.write(300)
             await desk.seal_all(seal_batch=50)
             await desk.write(20)

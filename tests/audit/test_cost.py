@@ -29,15 +29,15 @@ def _without_the_heap_of_all_tests() -> Iterator[None]:
     gc.unfreeze()
 
 
-async def test_sealing_in_a_process_that_does_all_the_rest_costs_it_less_than_a_fifth(
-    redis_url, record_property
-):
-    # Sealing works for less than 3 us a record, the rest of the path for 35. Measured: a process that does
-    # it all keeps 0.81 to 1.06, 0.91 at the median; where that is not enough, another one seals: see below.
+async def test_sealing_costs_a_process_that_does_all_the_rest_less_than_a_tenth(redis_url, record_property):
+    # Measured: it keeps 0.97 of its throughput and 0.99 of its CPU time at the median, since what is sealed
+    # under load is examined in a process of its own; 0.91 when it was examined in this one.
     shares = []
     for _ in range(6):
         pairs = await run_sealing(redis_url, 5000, rounds=4)
-        assert all(pair.sealed > 3000 for pair in pairs), pairs
+        assert all(without == 0 for _, _, (_, without) in pairs), pairs
+        # A round is a fifth of a second; a seal covers a thousand records at most.
+        assert sum(sealing for _, _, (sealing, _) in pairs) > 10, pairs
         sealing, without = [pair.sealing for pair in pairs], [pair.without for pair in pairs]
         shares.append(
             (
@@ -45,11 +45,11 @@ async def test_sealing_in_a_process_that_does_all_the_rest_costs_it_less_than_a_
                 sum(round_.cpu for round_ in without) / sum(round_.cpu for round_ in sealing),
             )
         )
-        if min(shares[-1]) > 0.8:
+        if min(shares[-1]) > 0.9:
             break
     record_property("throughput and CPU time kept", shares)
     # By time and by CPU time at once; neighbours on the machine disturb a whole run now and then.
-    assert max(map(min, shares)) > 0.8, shares
+    assert max(map(min, shares)) > 0.9, shares
 
 
 async def test_verifying_keeps_a_fair_share_of_the_speed_at_which_redis_hands_records_out(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
@@ -121,6 +122,41 @@ async def test_a_gateway_stops_committing_while_too_much_is_unsealed_and_goes_on
             await system.root.start("audit")
             await b.got.reaches(1201)
             assert (await verified(system.redis, redis_url)).flaws == []
+
+
+async def test_under_load_that_lasts_a_process_of_its_own_examines_unless_it_must_not(redis_url):
+    with asking(redis_url) as client:
+
+        def examined_apart():
+            return any(listed["name"] == "mas:audit" for listed in client.client_list())
+
+        rounds = 0
+        async with running(redis_url, a=Echo, b=Echo) as system:
+            assert not examined_apart()
+            while not examined_apart():
+                rounds += 1
+                await tell(system, 500, rounds * 500)
+        assert not examined_apart()
+        gateway = {"audit": {"own_process": False}}
+        async with running(redis_url, gateway=gateway, a=Echo, b=Echo) as system:
+            for already in range(2 * rounds):
+                await tell(system, 500, (already + 1) * 500)
+            assert not examined_apart()
+            assert (await verified(system.redis, redis_url)).flaws == []
+            assert client.xlen(KEYS.audit_messages) == 1500 * rounds
+
+
+async def tell(system, count, handled):
+    """Have `a` tell `b` so often, and wait until so many are handled in all."""
+
+    async def some(count):
+        for _ in range(count):
+            await system.agent("a").send("b", "tell")
+
+    async with anyio.create_task_group() as crowd:
+        for _ in range(50):
+            crowd.start_soon(some, count // 50)
+    await system.agent("b").got.reaches(handled)
 
 
 async def test_payloads_are_kept_only_encrypted_and_only_when_asked_for(redis_url):

@@ -162,7 +162,7 @@ def test_a_rollback_after_which_the_sealer_went_on_differs_from_the_outside(left
             if part:
                 draft = author.draft(Trail.MESSAGES)
                 draft.examine(part)
-                link = author.range(draft, 0.0)
+                link = author.range(draft.examined(), 0.0)
                 author.accept(link)
                 pieces.append((part, link, stored(link)))
         report = look(left, pieces, outside=copies)
@@ -182,7 +182,7 @@ def test_sealing_anew_without_the_key_is_found(left, what):
         author = Author(stranger if what == "with another key" else left.key, MACS, before)
         draft = author.draft(Trail.MESSAGES)
         draft.examine(fewer)
-        forged = msgspec.structs.replace(author.range(draft, 0.0).seal, key=left.key.fingerprint)
+        forged = msgspec.structs.replace(author.range(draft.examined(), 0.0).seal, key=left.key.fingerprint)
         body = encode(forged)
         signature = stranger.sign(body) if what == "with another key" else link.signed.signature
         entry: Raw = [seal[0], [b"seal", body, b"signature", signature]]

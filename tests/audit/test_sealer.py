@@ -99,7 +99,7 @@ async def test_sealers_that_all_believe_in_their_lease_do_not_fork_the_chain(des
 async def test_a_sealer_whose_key_is_another_seals_nothing_and_raises_an_alarm(desk, redis_url, tmp_path):
     await desk.write(10)
     await desk.seal_all()
-    stranger = Desk(desk.redis, tmp_path / "elsewhere")
+    stranger = Desk(desk.redis, tmp_path / "elsewhere", desk.url)
     async with stranger.sealing():
         await desk.write(10)
         await desk.until(lambda: alarms(stranger))
@@ -110,7 +110,7 @@ async def test_a_sealer_whose_key_is_another_seals_nothing_and_raises_an_alarm(d
 async def test_a_sealer_that_cannot_seal_leaves_the_lease_to_one_that_can(desk, tmp_path):
     await desk.write(10)
     await desk.seal_all()
-    stranger = Desk(desk.redis, tmp_path / "elsewhere")
+    stranger = Desk(desk.redis, tmp_path / "elsewhere", desk.url)
     async with stranger.sealing():
         await desk.until(lambda: alarms(stranger))
         await desk.write(10)
@@ -191,6 +191,21 @@ async def test_seals_cut_off_at_the_end_are_noticed_by_the_next_sealer(desk):
     restart = next(seal for seal in await chain_of(desk) if isinstance(seal, RestartSeal))
     assert (restart.found, restart.sequence) == (2, len(seals) + 1)
     assert (await desk.verify()).exit_code == 1
+
+
+async def test_seals_cut_off_just_before_the_end_are_noticed_by_the_sealer_that_ends(desk):
+    async with desk.sealing(seal_interval=60):
+        await desk.write(50)
+        await desk.until_sealed()
+        *_, (last, _) = await desk.raw(KEYS.audit_seals)
+        await desk.redis.call("XDEL", KEYS.audit_seals, last)
+        await desk.write(10)
+    restart, after = (await chain_of(desk))[-2:]
+    assert isinstance(restart, RestartSeal)
+    assert restart.sequence == restart.found + 2
+    assert after.count == 10
+    assert [problem for problem in await alarms(desk) if f"redis has ends at {restart.found}" in problem]
+    assert await desk.redis.call("GET", KEYS.audit_sealer) is None
 
 
 async def test_archived_and_trimmed_the_trail_is_still_intact_and_so_is_each_archive_alone(desk, tmp_path):

@@ -209,7 +209,7 @@ def test_a_key_that_hands_over_is_followed_and_one_that_does_not_is_not(made):
     later = made.author.__class__(successor, MACS, link)
     draft = later.draft(Trail.MESSAGES)
     draft.examine(made.rest)
-    last = later.range(draft, 0.0)
+    last = later.range(draft.examined(), 0.0)
     tail: Raw = [b"9999999-0", [b"seal", last.signed.body, b"signature", last.signed.signature]]
     handed = made._replace(ranges=[*made.ranges, ([], stored), (made.rest, tail)], rest=[])
     assert verified(handed).intact

@@ -93,7 +93,7 @@ def sealed(entries: list[Raw], *, each: int, unsealed: int = 0, key: SealKey | N
     for at in range(0, len(body), each):
         draft = author.draft(Trail.MESSAGES)
         draft.examine(body[at : at + each])
-        link = author.range(draft, time.time())
+        link = author.range(draft.examined(), time.time())
         author.accept(link)
         stored: Raw = [b"%d-0" % (at + 1), [b"seal", link.signed.body, b"signature", link.signed.signature]]
         ranges.append((body[at : at + each], stored))

@@ -4,7 +4,6 @@ words      what the two processes say to each other
 isolated   the owner's side: starts the process, passes orders on, says how it ended
 ending     what an exit status means
 child      the process's side: one life of the instance, and the reports on it
-lifeline   the process ends when its owner does, whatever it is doing
 """
 
 from mas.agent.process.isolated import Isolated

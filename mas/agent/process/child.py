@@ -2,8 +2,6 @@
 
 import importlib
 import logging
-import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,10 +14,8 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from mas.agent.agent import Agent
 from mas.agent.life import Life
-from mas.agent.process.lifeline import depend_on
 from mas.agent.process.words import (
     Crashed,
-    Lines,
     Order,
     Quiet,
     Ready,
@@ -35,11 +31,11 @@ from mas.agent.watchdog import Watchdog
 from mas.bus import SCRIPTS, BareClaims, FencedClaims
 from mas.clock import SYSTEM
 from mas.keys import Keys
+from mas.process import Serving
 from mas.redis import Endpoint, open_redis, open_subscriber
 from mas.settings import AgentSettings, resolve_class
 from mas.trust import Credential
 
-_READ = 65_536
 Renew = Callable[[Order], None]
 
 
@@ -50,16 +46,13 @@ def main(owner: int, lifeline: int, reports: int) -> int:
     :param lifeline: the descriptor that closes when the owner dies
     :param reports: the descriptor to report on
     """
-    depend_on(owner, lifeline)
-    os.set_inheritable(reports, False)
-    # Ctrl-C is for the owner, which stops its children in its own order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders = _take_over_stdin()
-    child = _Child(orders, reports)
+    serving = Serving(owner, lifeline, reports)
+    child = _Child(serving)
     try:
-        spec = child.read_spec()
-        if spec is None:
+        first = serving.first()
+        if first is None:
             return 0
+        spec = read_spec(first)
         _set_up_log(spec)
         anyio.run(child.live, spec, backend=spec.backend)
     except (Exception, SystemExit) as error:
@@ -70,32 +63,14 @@ def main(owner: int, lifeline: int, reports: int) -> int:
 
 
 class _Child:
-    """One life, the orders it gets and the reports it makes.
+    """One life, the orders it gets and the reports it makes."""
 
-    :param orders: the descriptor that orders come from; its end means that nobody wants the life any more
-    """
-
-    def __init__(self, orders: int, reports: int) -> None:
-        self._orders, self._reports = orders, reports
-        self._lines = Lines()
-        self._early: list[bytes] = []
-
-    def read_spec(self) -> Spec | None:
-        """Wait for the first line; None if there is none."""
-        while data := os.read(self._orders, _READ):
-            if lines := self._lines.take(data):
-                self._early = lines[1:]
-                return read_spec(lines[0])
-        return None
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
 
     def report(self, report: Report) -> None:
-        """Tell the owner; one that is gone is told nothing."""
-        data = encode(report) + b"\n"
-        try:
-            while data:
-                data = data[os.write(self._reports, data) :]
-        except OSError:
-            return
+        """Tell the owner."""
+        self._serving.report(encode(report))
 
     async def live(self, spec: Spec) -> None:
         """Run the instance until its agent was stopped, or is wanted no more."""
@@ -140,19 +115,11 @@ class _Child:
             tasks.cancel_scope.cancel()
 
     async def _obey(self, life: Life, renew: Renew, scope: anyio.CancelScope) -> None:
-        """Do what the owner wants; it wants nothing any more when it closes the pipe."""
-        os.set_blocking(self._orders, False)
+        """Do what the owner wants, until it wants nothing any more."""
         async with anyio.create_task_group() as tasks:
-            lines = self._early
-            while True:
-                for line in lines:
-                    self._do(read_order(line), life, renew, tasks)
-                await anyio.wait_readable(self._orders)
-                data = os.read(self._orders, _READ)
-                if not data:
-                    scope.cancel()
-                    return
-                lines = self._lines.take(data)
+            async for line in self._serving.lines():
+                self._do(read_order(line), life, renew, tasks)
+            scope.cancel()
 
     def _do(self, order: Order, life: Life, renew: Renew, tasks: TaskGroup) -> None:
         match order.do:
@@ -186,15 +153,6 @@ class _Readiness(TaskStatus[None]):
 
 def _place(spec: Spec, url: str) -> Endpoint:
     return Endpoint.parse(url, allow_plaintext=spec.allow_plaintext)
-
-
-def _take_over_stdin() -> int:
-    """Return what orders come from; the agent's own code finds an empty stdin."""
-    orders = os.dup(0)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    return orders
 
 
 def _set_up_log(spec: Spec) -> None:

@@ -1,25 +1,17 @@
 """The owner's side of an instance's process: it looks like a `Life`, and is supervised like one."""
 
 import os
-import subprocess
-import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
 
 import anyio
 import msgspec
-from anyio.abc import Process, TaskStatus
+from anyio.abc import TaskStatus
 
 from mas.agent.process.ending import failure, kills_for_memory
-from mas.agent.process.words import Crashed, Lines, Order, Quiet, Ready, Spec, encode, read_report
-from mas.environ import for_others
+from mas.agent.process.words import Crashed, Order, Quiet, Ready, Spec, encode, read_report
+from mas.process import Owned, open_owned
 from mas.trust import Credential
-
-_BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
-_GRACE = 2.0
-"""Seconds a process may take to end by itself once its owner lets go of it."""
-_READ = 65_536
 
 
 class Isolated:
@@ -62,16 +54,21 @@ class Isolated:
         """
         kills = kills_for_memory()
         with self._credential.watched(self._renew):
-            async with self._process() as (process, reports):
-                self.pid = process.pid
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._send, process)
-                    tasks.start_soon(self._listen, reports, task_status)
-                    status = await process.wait()
-                    tasks.cancel_scope.cancel()
-                self._read(reports, Lines(), anyio.TASK_STATUS_IGNORED)
+            try:
+                async with open_owned("mas.agent.process", self._environ) as process:
+                    self.pid = pid = process.pid
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(self._send, process)
+                        tasks.start_soon(self._listen, process, task_status)
+                        status = await process.wait()
+                        tasks.cancel_scope.cancel()
+                    # What it said last: a crash above all.
+                    self._take(process.heard() or [], anyio.TASK_STATUS_IGNORED)
+            finally:
+                self.pid = 0
+                self._be_quiet()
         killed = kills_for_memory() - kills
-        error = failure(self._name, process.pid, status, self._crash, killed=killed)
+        error = failure(self._name, pid, status, self._crash, killed=killed)
         if error is not None and not (self._asked_to_stop and status == 0):
             raise error
 
@@ -103,87 +100,30 @@ class Isolated:
         self._orders.append(msgspec.convert({"do": do, **what}, Order))
         self._news.set()
 
-    @asynccontextmanager
-    async def _process(self) -> AsyncGenerator[tuple[Process, int]]:
-        """Start the process, and leave none behind."""
-        (lifeline, hold), (reports, reporting) = os.pipe(), os.pipe()
-        os.set_blocking(reports, False)
-        try:
-            process = await anyio.open_process(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "mas.agent.process",
-                    *map(str, (os.getpid(), lifeline, reporting)),
-                ],
-                stdin=subprocess.PIPE,
-                # What its agent prints and logs goes where ours does.
-                stdout=None,
-                stderr=None,
-                env=for_others(self._environ),
-                # Ctrl-C in a terminal reaches the whole group: the process must outlive our drain.
-                start_new_session=True,
-                pass_fds=(lifeline, reporting),
-            )
-            os.close(reporting)
-            os.close(lifeline)
-            reporting = lifeline = -1
-            try:
-                yield process, reports
-            finally:
-                await self._end(process)
-        finally:
-            self.pid = 0
-            if self._quiet is not None:
-                self._quiet.set()
-            for end in (lifeline, hold, reports, reporting):
-                if end >= 0:
-                    os.close(end)
-
-    async def _end(self, process: Process) -> None:
-        """Let go of the process; one that does not end by itself is killed."""
-        with anyio.move_on_after(_GRACE, shield=True):
-            if process.stdin is not None:
-                with suppress(*_BROKEN):
-                    await process.stdin.aclose()
-            await process.wait()
-        with anyio.CancelScope(shield=True):
-            if process.returncode is None:
-                process.kill()
-            await process.aclose()
-
-    async def _send(self, process: Process) -> None:
-        """Pass on what it is to know and to do; a process that is gone is told nothing."""
-        assert process.stdin is not None  # noqa: S101 - it was opened with a pipe
-        with suppress(*_BROKEN):
-            await process.stdin.send(encode(self._spec) + b"\n")
-            while True:
-                while self._orders:
-                    await process.stdin.send(encode(self._orders.popleft()) + b"\n")
-                self._news = anyio.Event()
-                await self._news.wait()
-
-    async def _listen(self, reports: int, task_status: TaskStatus[None]) -> None:
-        lines = Lines()
+    async def _send(self, process: Owned) -> None:
+        """Pass on what it is to know and to do."""
+        await process.say(encode(self._spec))
         while True:
-            await anyio.wait_readable(reports)
-            if not self._read(reports, lines, task_status):
-                return
+            while self._orders:
+                await process.say(encode(self._orders.popleft()))
+            self._news = anyio.Event()
+            await self._news.wait()
 
-    def _read(self, reports: int, lines: Lines, task_status: TaskStatus[None]) -> bool:
-        """Take what is there; False once there will be no more."""
-        with suppress(BlockingIOError):
-            data = os.read(reports, _READ)
-            for line in lines.take(data):
-                match read_report(line):
-                    case Ready():
-                        task_status.started()
-                    case Quiet():
-                        if self._quiet is not None:
-                            self._quiet.set()
-                            self._quiet = None
-                    case Crashed() as crash:
-                        self._crash = crash
-            return bool(data)
-        return True
+    async def _listen(self, process: Owned, task_status: TaskStatus[None]) -> None:
+        while (lines := await process.hear()) is not None:
+            self._take(lines, task_status)
+
+    def _take(self, lines: list[bytes], task_status: TaskStatus[None]) -> None:
+        for line in lines:
+            match read_report(line):
+                case Ready():
+                    task_status.started()
+                case Quiet():
+                    self._be_quiet()
+                case Crashed() as crash:
+                    self._crash = crash
+
+    def _be_quiet(self) -> None:
+        if self._quiet is not None:
+            self._quiet.set()
+            self._quiet = None

@@ -81,15 +81,3 @@ encode = msgspec.json.Encoder().encode
 read_spec = msgspec.json.Decoder(Spec).decode
 read_order = msgspec.json.Decoder(Order).decode
 read_report = msgspec.json.Decoder(Report).decode
-
-
-class Lines:
-    """Whole lines out of bytes as they come."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def take(self, data: bytes) -> list[bytes]:
-        """Return the lines that these bytes complete."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return lines

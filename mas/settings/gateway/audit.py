@@ -22,6 +22,9 @@ class AuditSettings:
     seal_batch: Annotated[int, Within(1, 100_000, "records")] = 1000
     """The most records one seal covers."""
 
+    own_process: bool = True
+    """Whether a process of its own examines and archives records while there are thousands a second."""
+
     max_unsealed: Annotated[int, Within(1000, 100_000_000, "records")] = 100_000
     """Unsealed records at which the gateway stops committing and raises an alarm."""
 

@@ -1,0 +1,68 @@
+"""The process's side: what its owner says, and what it says to its owner."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import anyio
+
+from mas.process.lifeline import depend_on
+from mas.process.lines import Lines
+
+_READ = 65_536
+
+
+class Serving:
+    """Binds this process to its owner. The code that runs in it finds an empty standard input.
+
+    :param owner: process id of who started this
+    :param lifeline: the descriptor that closes when the owner dies
+    :param reports: the descriptor to report on
+    """
+
+    def __init__(self, owner: int, lifeline: int, reports: int) -> None:
+        depend_on(owner, lifeline)
+        os.set_inheritable(reports, False)
+        # Ctrl-C is for the owner, which stops its children in its own order.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._orders, self._reports, self._lines = _take_over_stdin(), reports, Lines()
+        self._early: list[bytes] = []
+
+    def first(self) -> bytes | None:
+        """Wait for the first line, blocking; None if the owner closed the pipe before."""
+        while data := os.read(self._orders, _READ):
+            if lines := self._lines.take(data):
+                self._early = lines[1:]
+                return lines[0]
+        return None
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """Yield the lines after the first, until the owner wants nothing any more and closes the pipe."""
+        os.set_blocking(self._orders, False)
+        lines = self._early
+        while True:
+            for line in lines:
+                yield line
+            await anyio.wait_readable(self._orders)
+            data = os.read(self._orders, _READ)
+            if not data:
+                return
+            lines = self._lines.take(data)
+
+    def report(self, line: bytes) -> None:
+        """Write a line to the owner, without its end; one that is gone is told nothing."""
+        data = line + b"\n"
+        try:
+            while data:
+                data = data[os.write(self._reports, data) :]
+        except OSError:
+            return
+
+
+def _take_over_stdin() -> int:
+    """Return what the owner's words come from, and put nothing in its place."""
+    orders = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return orders
