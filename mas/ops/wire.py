@@ -5,6 +5,7 @@ nobody asks for it: whoever sends faster than it is answered would fill the memo
 that. On a bare socket what is not read stays with whoever sent it.
 """
 
+import errno
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +17,10 @@ from anyio.lowlevel import checkpoint
 
 _BACKLOG: Final = 64
 _BREATH: Final = 0.1
-"""Seconds before the next try where the system has no descriptor left for a connection."""
+"""Seconds before the next try where the system is short of something."""
+_SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_GONE: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ECONNABORTED, errno.EPERM})
+"""Whoever knocked has gone, or a firewall saw to it."""
 
 
 class Wire(ByteStream):
@@ -102,13 +106,17 @@ def port_of(listeners: list[socket.socket]) -> int:
 
 
 async def accepted(listener: socket.socket) -> socket.socket:
-    """Return the next connection, however long that takes."""
+    """Return the next connection, however long that takes.
+
+    :raises OSError: if the listener is of no more use
+    """
     while True:
         await anyio.wait_readable(listener)
         try:
             return listener.accept()[0]
-        except BlockingIOError:
-            # Whoever knocked has gone.
-            continue
-        except OSError:
+        except OSError as error:
+            if error.errno in _GONE:
+                continue
+            if error.errno not in _SHORT:
+                raise
             await anyio.sleep(_BREATH)

@@ -25,13 +25,14 @@
 
 Started downward, stopped upward: whoever still works while it stops can still be answered.
 
-assembly  everyone is made and put in their place
-tree      the agents' places, as declared
-seat      one instance's place
-bounds    who keeps what is recorded within its bounds
-operating what lets people see and steer the rest
-policy    what is in force: from the settings, reloaded, changed, followed
-opening   from a configuration to a running system
+assembly    everyone is made and put in their place
+tree        the agents' places, as declared
+seat        one instance's place
+bounds      who keeps what is recorded within its bounds
+registered  who looks after what the registry keeps for all
+operating   what lets people see and steer the rest
+policy      what is in force: from the settings, reloaded, changed, followed
+opening     from a configuration to a running system
 """
 
 from mas.system.assembly import ALL, Part, System

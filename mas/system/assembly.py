@@ -28,14 +28,10 @@ from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.registry import (
     Counts,
-    GrantKeeper,
     HealthMonitor,
     Lives,
-    OutsiderKeeper,
     Reporter,
     Roster,
-    TombstoneFile,
-    TombstoneKeeper,
 )
 from mas.settings import GatewaySettings, Settings, resolve_class
 from mas.settings.supervisors import DEFAULT
@@ -44,6 +40,7 @@ from mas.supervision import Child, Event, Supervisor
 from mas.system.bounds import archivist_of, sealer_of
 from mas.system.operating import steered, trusting, watched
 from mas.system.policy import Reloaded, SystemPolicy
+from mas.system.registered import Registered
 from mas.system.seat import Seat, Surroundings
 from mas.system.tree import AgentTree
 from mas.trust import Keyring
@@ -236,7 +233,7 @@ class System:
         children += [
             Child("events", self.events.run),
             *self._operating(),
-            Child("tombstones", self._keep_tombstones().run),
+            Child("tombstones", self._registered().tombstones().run),
         ]
         if serves:
             about, in_flight = (self.redis, self.keys, self.events), self.settings.gateway.longest_in_flight
@@ -246,8 +243,8 @@ class System:
             children += [
                 Child("policy", self._policy.keeper.run),
                 Child("letters", self._archivist().run),
-                Child("outsiders", self._outsiders().run),
-                Child("grants", self._grants().run),
+                Child("outsiders", self._registered().outsiders().run),
+                Child("grants", self._registered().grants().run),
                 Child("gateway", self._run_gateway),
             ]
         if self._tree is not None:
@@ -258,40 +255,9 @@ class System:
             ]
         return children
 
-    def _keep_tombstones(self) -> TombstoneKeeper:
-        file = TombstoneFile(self.settings.data_dir, self.keys, self._keyring.record)
-        return TombstoneKeeper(
-            self.redis,
-            self.subscriber,
-            self.keys,
-            self._keyring,
-            self._tombstones,
-            file,
-            alarm=self.events.alarm,
-            clock=self._clock,
-        )
-
-    def _outsiders(self) -> OutsiderKeeper:
-        return OutsiderKeeper(
-            self.redis,
-            self.subscriber,
-            self.keys,
-            self._keyring,
-            self._tombstones,
-            alarm=self.events.alarm,
-            clock=self._clock,
-        )
-
-    def _grants(self) -> GrantKeeper:
-        return GrantKeeper(
-            self.redis,
-            self.keys,
-            self._keyring,
-            self._tombstones,
-            self.events,
-            in_flight=self.settings.gateway.longest_in_flight,
-            clock=self._clock,
-        )
+    def _registered(self) -> Registered:
+        about = (self.redis, self.subscriber, self.keys, self._keyring, self._tombstones, self.events)
+        return Registered(*about, settings=self.settings, clock=self._clock)
 
     def _make_policy(self) -> SystemPolicy:
         def follow(settings: GatewaySettings) -> None:

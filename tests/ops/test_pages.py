@@ -1,9 +1,12 @@
 """What a running system says of itself when it is asked."""
 
+import os
 import re
 import socket
 import ssl
+import stat
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -132,6 +135,10 @@ async def test_the_page_fetches_nothing_from_elsewhere_and_holds_no_script_of_it
             "/readyz",
             "/api/state",
         }
+        used = set(
+            re.findall(r'at\("(\w+)"\)|getElementById\("(\w+)"\)', (await ask(port, "/dashboard.js")).text)
+        )
+        assert {one or other for one, other in used} <= set(re.findall(r'id="(\w+)"', page))
         assert not re.search(r"<script(?! src=)|<style| style=| on\w+=", page)
         for path in ("/dashboard.css", "/dashboard.js"):
             text = (await ask(port, path)).text
@@ -201,11 +208,56 @@ async def test_no_connection_holds_up_the_end(redis_url):
             each.close()
 
 
+def break_listener(port):
+    """Make the socket that listens at a port useless, as only a fault would; say whether it was there."""
+    for number in sorted(int(path.name) for path in Path("/proc/self/fd").iterdir()):
+        try:
+            if not stat.S_ISSOCK(os.fstat(number).st_mode):
+                continue
+            found = socket.socket(fileno=number)
+        except OSError:
+            continue  # closed as we looked
+        try:
+            listens = found.family == socket.AF_INET and found.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            )
+            if listens and found.getsockname()[1] == port:
+                found.shutdown(socket.SHUT_RDWR)
+                return True
+        finally:
+            found.detach()
+    return False
+
+
 async def test_a_crash_is_mended_like_that_of_any_child(redis_url):
     async with shown(redis_url, a=Echo) as (system, port):
-        before = await ask(port, "/healthz")
-        await system.root.restart("ops")
-        assert (await ask(port, "/healthz")).json == before.json
+        assert break_listener(port)
+        await until(lambda: system.counts.restarts["ops"] == 1)
+        metrics = series((await ask(port, "/metrics")).text)
+        assert metrics['mas_child_restarts_total{child="ops"}'] == 1
+        assert metrics['mas_child_failures_total{child="ops"}'] == 1
+
+
+async def test_pages_that_are_given_up_take_nobody_along(redis_url):
+    async with shown(redis_url, a=Echo, b=Echo) as (system, port):
+        with socket.socket() as thief, anyio.fail_after(60):
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            while True:
+                break_listener(port)
+                try:
+                    thief.bind(("127.0.0.1", port))
+                    thief.listen()
+                except OSError:
+                    await anyio.sleep(0.001)
+                else:
+                    break
+            await until(lambda: system.root.tree().find("ops").state is State.FAILED, within=60)
+        assert (await system.agent("a").request("b", "ask", 1, timeout=5)).data == 1
+        assert system.root.tree().state is State.RUNNING
+
+
+async def test_pages_can_be_stopped_and_started(redis_url):
+    async with shown(redis_url, a=Echo) as (system, port):
         await system.root.stop("ops")
         with pytest.raises(ConnectionRefusedError):
             await ask(port, "/healthz")
@@ -220,13 +272,24 @@ async def test_a_crash_is_mended_like_that_of_any_child(redis_url):
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nGET /", 200),
         (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 431),
+        (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
+        (b"CONNECT example.org:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+            200,
+        ),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", 405),
+        (b"GET http://example.org/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"GET /healthz?a=b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 200),
     ],
-    ids=["garbage", "no host", "a body", "too much"],
 )
 async def test_odd_requests_get_one_answer_and_the_next_is_served(redis_url, sent, status):
     def tell(port):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as stream:
             stream.sendall(sent)
+            if b"upgrade" in sent or b"http:" in sent:
+                stream.shutdown(socket.SHUT_WR)  # the connection would stay open for the next request
             said = b""
             while more := stream.recv(65536):
                 said += more
