@@ -66,7 +66,7 @@ function stale(why) {
 async function refresh() {
   if (!document.hidden && getSelection().isCollapsed) {
     try {
-      const answer = await fetch("/api/state", { cache: "no-store", signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(location.origin + "/api/state", { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error("status " + answer.status);
       show(await answer.json());
       answered = Date.now();
