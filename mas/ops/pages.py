@@ -48,6 +48,7 @@ class Pages:
     def __init__(self, door: Door, observer: Observer, labels: Labels) -> None:
         self._door, self._observer = door, observer
         self._metrics, self._rate = Metrics(labels), Rate()
+        self._writing = anyio.CapacityLimiter(1)
         self._paths: dict[str, Callable[[], Awaitable[Answer]]] = {
             "/": self._page,
             "/api/state": self._state,
@@ -86,8 +87,9 @@ class Pages:
 
     async def _text(self) -> Answer:
         vitals = await self._observer.vitals()
-        # In a thread: of thousands of series it takes longer than a message may wait.
-        body = await anyio.to_thread.run_sync(self._metrics.write, vitals)
+        # In a thread: of thousands of series it takes longer than a message may wait. One of its own: those
+        # that everyone shares may all be at work for agents that block.
+        body = await anyio.to_thread.run_sync(self._metrics.write, vitals, limiter=self._writing)
         return Answer(200, body, CONTENT_TYPE)
 
     async def _state(self) -> Answer:
