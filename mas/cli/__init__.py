@@ -3,6 +3,7 @@
     app        what can be typed; a group of commands each in agents, audit, circuits, dlp, dlq, policy,
                and what they do in identity, trail, breakers, letters, rules
     frame      what stands around each command; options, what several take
+    init       a small system to begin with, from templates
     run        a system until it is told to stop; signals says what it is told
     check      what a configuration says, without starting anything; report prints it
     ps         what runs, as trees

@@ -11,7 +11,7 @@ from mas.cli.circuits import circuits
 from mas.cli.dlp import dlp
 from mas.cli.dlq import dlq
 from mas.cli.frame import framed
-from mas.cli.options import backend_option, config_option, debug_option
+from mas.cli.options import backend_option, config_option, debug_option, json_option
 from mas.cli.policy import policy
 
 _OWN = frozenset({"--help", "-h", "--version"})
@@ -67,6 +67,21 @@ def run(config: Path | None, only: tuple[str, ...], backend: str, log_level: str
 
     with framed(debug=debug, log=log_level):
         run_system(config, only, backend=backend)
+
+
+@app.command()
+@click.argument("directory", type=click.Path(path_type=Path), default=Path())
+@json_option
+@debug_option
+def init(directory: Path, *, as_json: bool, debug: bool) -> None:
+    """Write two agents, their configuration and a test.
+
+    Into DIRECTORY, or here. No file that is there already is touched: if one is in the way, none is written.
+    """
+    from mas.cli.init import show_beginning
+
+    with framed(debug=debug):
+        show_beginning(directory, as_json=as_json)
 
 
 @app.command()
