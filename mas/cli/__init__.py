@@ -6,6 +6,7 @@
     init       a small system to begin with, from templates
     run        a system until it is told to stop; signals says what it is told
     check      what a configuration says, without starting anything; report prints it
+    doctor     what is wrong here, and how to mend it
     ps         what runs, as trees
     steer      what runs, from elsewhere; deployment is how both reach it
     demo       three agents, a refusal and a crash, in a few seconds

@@ -11,7 +11,7 @@ from mas.cli.circuits import circuits
 from mas.cli.dlp import dlp
 from mas.cli.dlq import dlq
 from mas.cli.frame import framed
-from mas.cli.options import backend_option, config_option, debug_option, json_option
+from mas.cli.options import backend_option, config_option, debug_option, json_option, operator_options
 from mas.cli.policy import policy
 
 _OWN = frozenset({"--help", "-h", "--version"})
@@ -99,6 +99,20 @@ def check(config: Path | None, *, as_json: bool, verbose: bool, debug: bool) -> 
 
     with framed(debug=debug):
         show(examine(config, verbose=verbose), as_json=as_json)
+
+
+@app.command()
+@operator_options
+def doctor(config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """Say what is wrong here, and how to mend it.
+
+    Looks at this machine, the configuration, Redis and whatever runs; changes nothing. Ends with 0 if nothing
+    fails, else with the exit code that a run would end with for the first check that does, or 1.
+    """
+    from mas.cli.doctor import show_findings
+
+    with framed(debug=debug, log="critical"):
+        sys.exit(show_findings(config, as_json=as_json))
 
 
 @app.command()

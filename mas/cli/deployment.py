@@ -18,7 +18,7 @@ from mas.keys import Keys
 from mas.redis import EmbeddedServer, Endpoint, Redis, RedisRefused, Script, open_redis
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.settings import Settings, deployment_secret, load
-from mas.settings.deployment import NAME as SECRET_NAME
+from mas.settings.deployment import to_be_made
 from mas.steering import Operator
 from mas.steering.operator import BLOCK
 from mas.trust import Keyring
@@ -90,11 +90,10 @@ def _embedded(settings: Settings) -> str:
 
 def _secret(settings: Settings) -> bytes:
     """Return the deployment's secret; one that nobody has generated yet is not made here."""
-    path = settings.data_dir / SECRET_NAME
-    if "MAS_SECRET" not in os.environ and settings.secret_file is None and not os.path.lexists(path):
+    if (made := to_be_made(settings)) is not None:
         raise ConfigurationError(
             "the deployment's secret is not here",
-            where=str(path),
+            where=str(made),
             hint="set MAS_SECRET or secret_file to the one that the system runs with",
         )
     return deployment_secret(settings).encode()

@@ -53,6 +53,14 @@ def deployment_secret(settings: Settings, environ: Mapping[str, str] = os.enviro
     )
 
 
+def to_be_made(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where `deployment_secret` will make a new one; None where there is one, good or bad."""
+    path = settings.data_dir / NAME
+    if "MAS_SECRET" in environ or settings.secret_file is not None or os.path.lexists(path):
+        return None
+    return path
+
+
 def _make_directory(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.stat()

@@ -1,0 +1,126 @@
+"""What is looked at: the settings, the secret and the Redis of one deployment, or why they cannot be."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from mas.cli.doctor.finding import CannotLook
+from mas.clock import Clock
+from mas.errors import MasError
+from mas.keys import Keys
+from mas.redis import EmbeddedServer, Endpoint, Redis, open_redis
+from mas.settings import Settings, deployment_secret, load
+from mas.settings.deployment import to_be_made
+from mas.trust import Keyring
+
+Trouble = MasError | OSError
+
+
+class Patient:
+    """Each property gives what it is named for, or raises `CannotLook`.
+
+    :ivar misfit: why the configuration cannot be used, if it cannot
+    :ivar trouble: why Redis cannot be used, if it cannot; None too where nothing runs that has one
+    """
+
+    def __init__(self, config: Path | None, environ: Mapping[str, str], clock: Clock) -> None:
+        self.environ, self.clock = environ, clock
+        self.misfit: Trouble | None = None
+        self.trouble: Trouble | None = None
+        self._settings: Settings | None = None
+        self._redis: Redis | None = None
+        self._info: dict[str, str] = {}
+        try:
+            self._settings = load(config, environ=environ)
+        except (MasError, OSError) as error:
+            self.misfit = error
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that a run would have."""
+        if self._settings is None:
+            raise CannotLook("the configuration cannot be used")
+        return self._settings
+
+    @property
+    def keys(self) -> Keys:
+        """The names of everything in Redis."""
+        return Keys(self.settings.namespace)
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys made of the deployment's secret; one that nobody has generated yet is not made here."""
+        if to_be_made(self.settings, self.environ) is not None:
+            raise CannotLook("the deployment's secret is not here")
+        try:
+            return Keyring(deployment_secret(self.settings, self.environ).encode())
+        except (MasError, OSError) as error:
+            raise CannotLook("the deployment's secret cannot be used") from error
+
+    @property
+    def redis(self) -> Redis:
+        """The Redis of the deployment."""
+        _ = self.settings
+        if self.trouble is not None:
+            raise CannotLook("Redis cannot be used")
+        if self._redis is None:
+            raise CannotLook("nothing runs here: mas run starts Redis")
+        return self._redis
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where Redis is.
+
+        :raises ConfigurationError: if the URL cannot be used
+        """
+        url = self.settings.redis_url
+        place = url.reveal() if url else EmbeddedServer(self.settings.data_dir).url
+        return Endpoint.parse(place, allow_plaintext=self.settings.gateway.redis.allow_plaintext)
+
+    async def info(self) -> Mapping[str, str]:
+        """Return what INFO tells, by name; asked once.
+
+        :raises redis.exceptions.ResponseError: if our user may not ask
+        """
+        if not self._info:
+            told: bytes = await self.redis.call("INFO")
+            lines = (line.partition(":") for line in told.decode("utf-8", "replace").splitlines())
+            self._info = {name: value for name, colon, value in lines if colon}
+        return self._info
+
+    async def server_setting(self, name: str) -> str:
+        """Return a setting of the server, as CONFIG GET has it.
+
+        :raises redis.exceptions.ResponseError: if our user may not ask
+        """
+        told = await self.redis.call("CONFIG", "GET", name)
+        return told[1].decode("utf-8", "replace") if len(told) > 1 else ""
+
+    def lose(self, trouble: Trouble) -> None:
+        """Note that Redis stopped answering: no further check waits for it."""
+        self.trouble = trouble
+
+    @asynccontextmanager
+    async def at_hand(self) -> AsyncGenerator[None]:
+        """Hold a connection to Redis for the length of a block, if there can be one."""
+        async with AsyncExitStack() as stack:
+            try:
+                if self._settings is not None and self._may_run(place := self.endpoint):
+                    wait = self._settings.gateway.redis
+                    # Without scripts: loading one would be a change.
+                    link = open_redis(
+                        place,
+                        name="mas:doctor",
+                        response_timeout=wait.response_timeout,
+                        connect_timeout=wait.connect_timeout,
+                        connect_wait=wait.connect_timeout,
+                        clock=self.clock,
+                    )
+                    self._redis = await stack.enter_async_context(link)
+            except (MasError, OSError) as error:
+                self.trouble = error
+            yield
+
+    def _may_run(self, place: Endpoint) -> bool:
+        """Say whether there could be a server: an embedded one lives as long as its system."""
+        return self.settings.redis_url is not None or Path(place.path).exists()

@@ -1,0 +1,115 @@
+"""Can Redis be reached, is the way there safe, and does it keep what it accepts?"""
+
+from typing import Final
+
+from mas.cli.doctor.files import size
+from mas.cli.doctor.finding import CannotLook, Finding, fail, ok, warn
+from mas.cli.doctor.patient import Patient
+from mas.redis.loopback import is_loopback
+from mas.registry.outsiders import default_user_is_open
+
+_FULL: Final = 0.9  # of what there is
+_DRIFT: Final = 0.1  # of what is allowed, from which on it is time to look
+_CROWDED: Final = 0.9
+
+
+def reachable(patient: Patient) -> Finding:
+    """Say what answers, or why nothing does."""
+    if patient.trouble is not None:
+        raise patient.trouble
+    try:
+        redis = patient.redis
+    except CannotLook:
+        if patient.misfit is not None:
+            raise
+        return ok("embedded; does not run now, for no system does")
+    return ok(f"{redis.server_version} at {redis.endpoint}")
+
+
+def way(patient: Patient) -> Finding:
+    """See whether anybody can listen on the way to Redis, or pose as it."""
+    url, place = patient.settings.redis_url, patient.endpoint
+    if place.path:
+        return ok("a unix socket, on this machine")
+    if place.tls is not None:
+        if place.tls.cert_reqs.name != "CERT_REQUIRED" or not place.tls.check_hostname:
+            return warn(
+                "TLS, but anybody may pose as the server: its certificate is not checked",
+                "leave ssl_cert_reqs and ssl_check_hostname out of the URL, and name ssl_ca_certs",
+            )
+        return ok("TLS, and the server's certificate is checked")
+    if url is not None and url.crosses_network_in_clear:
+        return warn(
+            "without TLS to another machine: payloads and the password can be read on the way",
+            "use rediss://, and take redis.allow_plaintext out of gateway.yaml",
+        )
+    return ok("without TLS, and does not leave this machine")
+
+
+async def password(patient: Patient) -> Finding:
+    """See whether Redis asks who comes."""
+    redis, keys = patient.redis, patient.keys
+    if not await default_user_is_open(redis):
+        return ok("Redis asks for a password")
+    mend = "set requirepass, or ACL SETUSER default, in Redis, and the password in the URL"
+    if await redis.call("EXISTS", keys.outsiders):
+        return fail("Redis asks for none, so that agents that run elsewhere are not let in", mend)
+    if (await patient.info()).get("tcp_port") == "0":
+        return ok("none is needed: Redis listens on a unix socket only")
+    bound = (await patient.server_setting("bind")).split()
+    reached = not bound or not all(is_loopback(each.lstrip("-")) for each in bound)
+    if reached and await patient.server_setting("protected-mode") == "no":
+        return fail("Redis asks for none, and other machines reach it: anybody may do everything", mend)
+    return warn("Redis asks for none: whoever can open a connection may do everything", mend)
+
+
+async def cluster(patient: Patient) -> Finding:
+    """Refuse a cluster: one commit touches keys that it would spread."""
+    if (await patient.info()).get("cluster_enabled") == "1":
+        mend = "use a single server, with Sentinel for failover"
+        return fail("this is a Redis Cluster, which MAS cannot use", mend)
+    return ok("none")
+
+
+async def memory(patient: Patient) -> Finding:
+    """Compare what is used with what there is."""
+    info = await patient.info()
+    used, limit, there = (int(info.get(n, 0)) for n in ("used_memory", "maxmemory", "total_system_memory"))
+    most = limit or there
+    said = f"{size(used)} of {size(most)}" + (
+        "" if limit else ", all that the machine has: no maxmemory is set"
+    )
+    if not most or used < _FULL * most:
+        return ok(said)
+    mend = "raise maxmemory, or find what fills it: redis-cli --bigkeys, mas dlq list"
+    if limit and used >= limit:
+        return fail(f"{said}: Redis refuses what is sent", mend)
+    return warn(said, mend)
+
+
+async def clock(patient: Patient) -> Finding:
+    """Compare this machine's clock with that of Redis, by which messages are judged."""
+    before = patient.clock.wall()
+    seconds, micros = await patient.redis.call("TIME")
+    after = patient.clock.wall()
+    off = int(seconds) + int(micros) / 1e6 - (before + after) / 2
+    allowed = patient.settings.gateway.message_signing.max_drift
+    said = f"that of Redis is {abs(off):,.3g} s {'ahead' if off > 0 else 'behind'}; {allowed:g} s are allowed"
+    mend = "keep both machines' clocks right, with chrony or systemd-timesyncd"
+    if abs(off) > allowed:
+        return fail(f"{said}: what is sent from here is refused", mend)
+    return warn(said, mend) if abs(off) > _DRIFT * allowed else ok(said)
+
+
+async def connections(patient: Patient) -> Finding:
+    """Compare the connections that Redis has with those it takes."""
+    info = await patient.info()
+    if "maxclients" not in info:
+        raise CannotLook("Redis does not tell how many it takes")
+    here, most = int(info["connected_clients"]), int(info["maxclients"])
+    said = f"{here:,} of at most {most:,}"
+    return (
+        warn(said, "CONFIG SET maxclients, and the open files of Redis")
+        if here >= _CROWDED * most
+        else ok(said)
+    )
