@@ -9,12 +9,13 @@ import time
 import anyio
 
 from mas.bench.result import Result, counters, percentile
+from mas.bench.scratch import NAMESPACE, swept
 from mas.bus import ensure_group, entries_of
 from mas.redis import Redis, Reply, open_redis
 
 _BATCH = 64
 _READ_AHEAD = 256
-_INGRESS, _DELIVERY = "mas.bench:ingress", "mas.bench:delivery"
+_INGRESS, _DELIVERY = f"{NAMESPACE}:floor:ingress", f"{NAMESPACE}:floor:delivery"
 
 
 async def run_floor(url: str, messages: int, *, senders: int = 64, size: int = 100) -> Result:
@@ -27,6 +28,7 @@ async def run_floor(url: str, messages: int, *, senders: int = 64, size: int = 1
     sent: dict[bytes, float] = {}
     done = anyio.Event()
     async with (
+        swept(url),
         open_redis(url) as sending,
         open_redis(url, blocking=1) as forwarding,
         open_redis(url, blocking=1) as receiving,
@@ -70,7 +72,6 @@ async def run_floor(url: str, messages: int, *, senders: int = 64, size: int = 1
             took, cpu = time.perf_counter() - began, time.process_time() - cpu
             tasks.cancel_scope.cancel()
         after = await counters(sending)
-        await sending.call("DEL", _INGRESS, _DELIVERY)
     received.sort()
     return Result(
         "floor",

@@ -13,10 +13,8 @@ import msgspec
 
 from mas.agent import Agent, AgentMessage
 from mas.bench.result import Result, counters, percentile
-from mas.redis import open_redis
+from mas.bench.scratch import NAMESPACE, swept
 from mas.system import System, open_system
-
-_NAMESPACE = "bench"
 
 
 class Load(msgspec.Struct):
@@ -123,31 +121,16 @@ async def two_agents(url: str) -> AsyncGenerator[System]:
         config = {
             "service_redis_url": url,
             "data_dir": str(Path(directory) / "data"),
-            "namespace": _NAMESPACE,
+            "namespace": NAMESPACE,
             "permissions": [{"type": "allow", "from": ["source"], "to": ["sink"]}],
             "agents": [
                 {"agent_id": "sink", "class_path": Sink},
                 {"agent_id": "source", "class_path": Source},
             ],
         }
-        try:
-            async with open_system(config, environ={}) as system:
-                yield system
-        finally:
-            # The next one has another secret, and would trust nothing of what it found.
-            with anyio.CancelScope(shield=True):
-                await _sweep(url)
-
-
-async def _sweep(url: str) -> None:
-    async with open_redis(url) as redis:
-        cursor = b"0"
-        while True:
-            cursor, keys = await redis.call("SCAN", cursor, "MATCH", f"{_NAMESPACE}:*", "COUNT", 1000)
-            if keys:
-                await redis.call("UNLINK", *keys)
-            if cursor == b"0":
-                return
+        # The next one has another secret, and would trust nothing of what it found.
+        async with swept(url), open_system(config, environ={}) as system:
+            yield system
 
 
 def _result(

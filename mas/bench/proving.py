@@ -9,6 +9,7 @@ import anyio
 
 from mas.audit import SCRIPTS, AuditRecord, AuditTrail, Counter, Events, Places, Sealer, Trail, trail_key
 from mas.bench.result import Result, counters
+from mas.bench.scratch import NAMESPACE, swept
 from mas.decision import Decision
 from mas.ids import new_message_id
 from mas.keys import Keys
@@ -16,9 +17,8 @@ from mas.redis import Redis, open_redis
 from mas.settings import AuditSettings
 from mas.trust import Keyring
 
-_NAMESPACE = "bench"
 _COMMIT = 64
-_AT_ONCE = 1000
+_AT_ONCE = 250
 _LOOK = 0.02
 """Seconds between two looks at how much is sealed."""
 
@@ -36,9 +36,9 @@ async def run_verify(url: str, records: int) -> Proof:
 
     :raises AssertionError: if it is not found intact
     """
-    keys, keyring = Keys(_NAMESPACE), Keyring(b"of a benchmark and nothing else")
+    keys, keyring = Keys(NAMESPACE), Keyring(b"of a benchmark and nothing else")
     settings = AuditSettings(max_records=records * 2, seal_interval=0.1)
-    async with open_redis(url, scripts=SCRIPTS) as redis:
+    async with swept(url), open_redis(url, scripts=SCRIPTS) as redis:
         with TemporaryDirectory() as directory:
             places = Places.of(settings, Path(directory), Path(directory))
             events = Events(redis, keys, keyring, "bench")
@@ -56,7 +56,6 @@ async def run_verify(url: str, records: int) -> Proof:
             report = await AuditTrail(redis, keys, keyring, events, places).verify()
             took, cpu = time.perf_counter() - began, time.process_time() - cpu
             after = await counters(redis)
-        await redis.call("DEL", keys.audit_messages, keys.audit_security, keys.audit_seals, keys.audit_sealed)
     if not report.intact or report.sealed < records:
         raise AssertionError(report)
     return Proof(reading, _result("verify", records, took, cpu, before, after))

@@ -141,6 +141,36 @@ def demo(backend: str, *, debug: bool) -> None:
         sys.exit(show_demo(backend=backend))
 
 
+@app.command()
+@click.argument("what", nargs=-1, type=click.Choice(["one-way", "requests", "sealing", "verify"]))
+@click.option(
+    "--messages",
+    type=click.IntRange(1000, 10_000_000),
+    default=20_000,
+    show_default=True,
+    help="Sent in the largest measurement; the others take a share of as many.",
+)
+@click.option("--redis-url", metavar="URL", help="Measure on this server. Default: one of its own.")
+@backend_option
+@json_option
+@debug_option
+def bench(
+    what: tuple[str, ...], messages: int, redis_url: str | None, backend: str, *, as_json: bool, debug: bool
+) -> None:
+    """Measure the message path on this machine, everything on.
+
+    WHAT is one or more of one-way, requests, sealing, verify; without it, all. The floor is what the same
+    sockets and streams allow with nothing decided, proved or recorded: compare shares of it, taken in one
+    run, rather than rates of different times.
+
+    Heeds no configuration. On a server that is not its own it leaves nothing behind.
+    """
+    from mas.cli.bench import measure
+
+    with framed(debug=debug, log="error"):
+        measure(redis_url, messages, what, backend=backend, as_json=as_json)
+
+
 app.add_command(agents)
 app.add_command(audit)
 app.add_command(circuits)
