@@ -294,10 +294,10 @@ async def test_no_check_waits_for_a_redis_that_has_stopped_answering(tmp_path, m
 
 
 REPORT = [
-    Finding(Verdict.OK, "fine", check="a"),
-    Finding(Verdict.WARN, "not so\x1b[2Jfine " * 3, "do something about it", check="longer"),
-    Finding(Verdict.FAIL, "bad", "mend it", 1, check="b"),
-    *(Finding(Verdict.UNKNOWN, "it is dark", check=name) for name in ("c", "d")),
+    Finding("a", Verdict.OK, "fine"),
+    Finding("longer", Verdict.WARN, "not so\x1b[2Jfine " * 3, "do something about it"),
+    Finding("b", Verdict.FAIL, "bad", "mend it", 1),
+    *(Finding(name, Verdict.UNKNOWN, "it is dark") for name in ("c", "d")),
 ]
 
 

@@ -52,6 +52,16 @@ async def test_none(tmp_path):
     assert verdict(findings["secret"]) == "ok"
 
 
+async def test_an_embedded_one_that_was_killed(tmp_path):
+    deploy(tmp_path)
+    (tmp_path / ".mas").mkdir(0o700)
+    with redis_server(directory=tmp_path / ".mas") as server:
+        server.kill()
+        findings = await found(tmp_path)
+    assert (verdict(findings["redis"]), "mas run" in findings["redis"].mend) == ("warn", True)
+    assert "nothing runs here" in findings["eviction"].said
+
+
 async def test_one_that_does_not_know_the_password(tmp_path, server):
     url = server.url.replace(PASSWORD, f"{PASSWORD}-as-it-was")
     finding = (await found(deploy(tmp_path, redis_url=url, gateway=QUICK)))["redis"]

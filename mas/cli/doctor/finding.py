@@ -21,35 +21,36 @@ class Verdict(StrEnum):
 class Finding(msgspec.Struct, frozen=True):
     """One line of the report.
 
+    :param check: which; filled in by who makes it
     :param mend: what to do; empty where nothing is to be done
     :param exit_code: what the process ends with if this is the first that fails
     """
 
+    check: str
     verdict: Verdict
     said: str
     mend: str = ""
     exit_code: int = 0
-    check: str = ""
 
 
 def ok(said: str) -> Finding:
     """Say that nothing is to be done."""
-    return Finding(Verdict.OK, said)
+    return Finding("", Verdict.OK, said)
 
 
 def warn(said: str, mend: str = "") -> Finding:
     """Say what should be mended."""
-    return Finding(Verdict.WARN, said, mend)
+    return Finding("", Verdict.WARN, said, mend)
 
 
 def fail(said: str, mend: str = "", *, exit_code: int = FAILED) -> Finding:
     """Say what must be mended."""
-    return Finding(Verdict.FAIL, said, mend, exit_code)
+    return Finding("", Verdict.FAIL, said, mend, exit_code)
 
 
 def unknown(said: str) -> Finding:
     """Say why nobody knows."""
-    return Finding(Verdict.UNKNOWN, said)
+    return Finding("", Verdict.UNKNOWN, said)
 
 
 class CannotLook(Exception):

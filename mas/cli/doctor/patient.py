@@ -1,5 +1,6 @@
 """What is looked at: the settings, the secret and the Redis of one deployment, or why they cannot be."""
 
+import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,12 +22,14 @@ class Patient:
 
     :ivar misfit: why the configuration cannot be used, if it cannot
     :ivar trouble: why Redis cannot be used, if it cannot; None too where nothing runs that has one
+    :ivar left_behind: whether an embedded server ended without time to clear up
     """
 
     def __init__(self, config: Path | None, environ: Mapping[str, str], clock: Clock) -> None:
         self.environ, self.clock = environ, clock
         self.misfit: Trouble | None = None
         self.trouble: Trouble | None = None
+        self.left_behind = False
         self._settings: Settings | None = None
         self._redis: Redis | None = None
         self._info: dict[str, str] = {}
@@ -123,4 +126,14 @@ class Patient:
 
     def _may_run(self, place: Endpoint) -> bool:
         """Say whether there could be a server: an embedded one lives as long as its system."""
-        return self.settings.redis_url is not None or Path(place.path).exists()
+        if self.settings.redis_url is not None:
+            return True
+        with socket.socket(socket.AF_UNIX) as trial:
+            try:
+                trial.connect(place.path)
+            except FileNotFoundError:
+                return False
+            except ConnectionRefusedError:
+                self.left_behind = True
+                return False
+        return True

@@ -22,6 +22,9 @@ def reachable(patient: Patient) -> Finding:
     except CannotLook:
         if patient.misfit is not None:
             raise
+        if patient.left_behind:
+            said = "embedded; it ended without time to clear up, and does not run now"
+            return warn(said, "mas run takes up what it has kept")
         return ok("embedded; does not run now, for no system does")
     return ok(f"{redis.server_version} at {redis.endpoint}")
 
