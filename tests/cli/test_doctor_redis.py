@@ -78,8 +78,9 @@ async def test_a_replica(tmp_path, server):
 
 async def test_a_cluster(tmp_path):
     with redis_server(port=0, extra=("--cluster-enabled", "yes")) as server:
-        finding = (await look(tmp_path, server))["cluster"]
-    assert verdict(finding) == "fail"
+        finding = (await look(tmp_path, server))["redis"]
+    assert (verdict(finding), finding.exit_code) == ("fail", MISCONFIGURED)
+    assert "Redis Cluster" in finding.said
     assert "Sentinel" in finding.mend
 
 

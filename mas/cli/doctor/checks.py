@@ -36,7 +36,6 @@ CHECKS: Final = (
     Check("redis", server.reachable),
     Check("way to redis", server.way),
     Check("password", server.password),
-    Check("cluster", server.cluster),
     Check("eviction", keeping.eviction),
     Check("memory", server.memory),
     Check("persistence", keeping.persistence),

@@ -66,14 +66,6 @@ async def password(patient: Patient) -> Finding:
     return warn("Redis asks for none: whoever can open a connection may do everything", mend)
 
 
-async def cluster(patient: Patient) -> Finding:
-    """Refuse a cluster: one commit touches keys that it would spread."""
-    if (await patient.info()).get("cluster_enabled") == "1":
-        mend = "use a single server, with Sentinel for failover"
-        return fail("this is a Redis Cluster, which MAS cannot use", mend)
-    return ok("none")
-
-
 async def memory(patient: Patient) -> Finding:
     """Compare what is used with what there is."""
     info = await patient.info()
