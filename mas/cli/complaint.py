@@ -26,6 +26,9 @@ def told(*, debug: bool) -> Generator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        # Whoever read what we print has seen enough, as head does; click ends without a word.
+        raise
     except (MasError, OSError) as error:
         if debug:
             traceback.print_exception(error)

@@ -1,6 +1,7 @@
 """What `mas doctor` finds on this machine and in the files, each in the bad state that it is for."""
 
 import json
+import os
 import resource
 import subprocess
 
@@ -306,7 +307,11 @@ def test_on_a_terminal_nothing_is_wider_than_it(tmp_path):
     assert max(map(len, shown)) <= 50
     assert shown[0] == "ok       a       fine"
     assert "                 -> do something about it" in shown
-    assert shown[-1] == "5 checks: 1 ok, 1 warn, 1 fail, 2 unknown"
+    assert [line.split() for line in shown[-3:]] == [
+        ["5", "checks:", "1", "ok,", "1", "warn,", "1", "fail,", "2", "unknown"],
+        ["fail", "b"],
+        ["warn", "longer"],
+    ]
 
 
 def test_elsewhere_each_finding_is_one_line_and_moves_no_cursor(tmp_path):
@@ -325,3 +330,18 @@ def test_the_exit_code_is_that_of_the_first_check_that_fails(tmp_path):
     assert [each["check"] for each in report if each["verdict"] == "fail"] == ["redis"]
     assert SECRET not in ended.stdout
     assert not (tmp_path / ".mas").exists()
+
+
+def test_a_reader_who_has_seen_enough_is_told_nothing(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out:
+        ended = subprocess.run(
+            command("doctor"),
+            cwd=deploy(tmp_path),
+            env=environ(),
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (1, b"")

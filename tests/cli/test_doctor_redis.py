@@ -227,8 +227,8 @@ class Off(SystemClock):
     ("seconds", "expected", "words"),
     [
         (0, "ok", "300 s are allowed"),
-        (-40, "warn", "40 s ahead"),
-        (40, "warn", "behind"),
+        (-40, "warn", "40.0 s behind"),
+        (40, "warn", "40.0 s ahead"),
         (-400, "fail", "refused"),
     ],
 )

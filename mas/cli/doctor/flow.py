@@ -63,6 +63,8 @@ async def mail(patient: Patient) -> Finding:
         full = any(count >= most for count in high.values())
         said = f"{said}, of at most {most:,}" + (": senders are refused" if full else "")
         return fail(said, mend) if full else warn(said, mend)
+    if not waiting:
+        return ok("nothing waits for an agent")
     return ok(f"{sum(waiting.values()):,} wait for {len(waiting)} agents; each may have {most:,}")
 
 

@@ -68,7 +68,7 @@ async def gateways(patient: Patient) -> Finding:
     if alive:
         return ok(f"{', '.join(alive)}{gone}")
     waiting = await redis.call("XLEN", keys.ingress)
-    if waiting or await _runners(patient):
+    if waiting or await redis.call("SCARD", keys.runners):
         return fail(f"none runs{gone}; {waiting:,} messages wait, and all that come will", _RUN)
     return warn(f"none runs{gone}", _RUN)
 

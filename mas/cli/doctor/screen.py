@@ -48,10 +48,14 @@ def lines(found: Sequence[Finding], width: int | None) -> Iterator[str]:
     for reason in reasons:
         names = ", ".join(e.check for e in found if e.verdict is Verdict.UNKNOWN and e.said == reason)
         yield from _finding(Verdict.UNKNOWN, "not looked at", f"{reason} ({names})", "", column, width)
-    counts = {verdict: sum(each.verdict is verdict for each in found) for verdict in Verdict}
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    worst = next(v for v in (Verdict.FAIL, Verdict.WARN, Verdict.OK, Verdict.UNKNOWN) if counts[v])
+    by = {verdict: [each.check for each in found if each.verdict is verdict] for verdict in Verdict}
+    said = ", ".join(f"{len(names)} {verdict}" for verdict, names in by.items() if names)
+    worst = next(v for v in (Verdict.FAIL, Verdict.WARN, Verdict.OK, Verdict.UNKNOWN) if by[v])
     yield click.style(f"{len(found)} checks: {said}", fg=_COLOURS[worst], bold=True)
+    # What scrolled by is named again where people look.
+    for verdict in (Verdict.FAIL, Verdict.WARN):
+        if by[verdict]:
+            yield from _finding(verdict, "", ", ".join(by[verdict]), "", 0, width)
 
 
 def _finding(

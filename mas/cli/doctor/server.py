@@ -78,7 +78,8 @@ async def memory(patient: Patient) -> Finding:
         return ok(said)
     mend = "raise maxmemory, or find what fills it: redis-cli --bigkeys, mas dlq list"
     if limit and used >= limit:
-        return fail(f"{said}: Redis refuses what is sent", mend)
+        refuses = info.get("maxmemory_policy") == "noeviction"
+        return fail(f"{said}: Redis {'refuses what is sent' if refuses else 'throws away what it has'}", mend)
     return warn(said, mend)
 
 
@@ -89,7 +90,7 @@ async def clock(patient: Patient) -> Finding:
     after = patient.clock.wall()
     off = int(seconds) + int(micros) / 1e6 - (before + after) / 2
     allowed = patient.settings.gateway.message_signing.max_drift
-    said = f"that of Redis is {abs(off):,.3g} s {'ahead' if off > 0 else 'behind'}; {allowed:g} s are allowed"
+    said = f"{abs(off):,.1f} s {'behind' if off > 0 else 'ahead of'} that of Redis; {allowed:g} s are allowed"
     mend = "keep both machines' clocks right, with chrony or systemd-timesyncd"
     if abs(off) > allowed:
         return fail(f"{said}: what is sent from here is refused", mend)
