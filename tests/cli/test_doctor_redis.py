@@ -90,7 +90,7 @@ async def test_one_that_does_not_let_us_ask(tmp_path, server):
                            categories=["+@all"], commands=["-info", "-config", "-acl"])  # fmt: skip
     url = server.url.replace("redis://:", "redis://narrow:")
     findings = await found(deploy(tmp_path, redis_url=url, gateway=QUICK))
-    for name in ("password", "eviction", "memory", "persistence", "failover"):
+    for name in ("password", "rights", "eviction", "memory", "persistence", "failover"):
         assert verdict(findings[name]) == "unknown"
         assert findings[name].said.startswith("Redis does not let us ask")
     assert [verdict(findings[name]) for name in ("redis", "clock", "permissions")] == ["ok"] * 3
@@ -120,6 +120,33 @@ async def test_who_could_listen(tmp_path, server, url, expected, words):
 async def test_what_leaves_in_the_clear_is_refused_unasked(tmp_path):
     finding = (await found(deploy(tmp_path, redis_url=f"redis://:{PASSWORD}@127.1:1")))["configuration"]
     assert (verdict(finding), finding.exit_code) == ("fail", MISCONFIGURED)
+
+
+@pytest.mark.parametrize(
+    ("rules", "named"),
+    [
+        (["-@scripting"], "SCRIPT, EVALSHA"),
+        (["resetchannels"], "PUBLISH, SUBSCRIBE"),
+        (["resetkeys", "~mas.*"], "XREADGROUP, XAUTOCLAIM, HSET"),
+    ],
+)
+async def test_a_user_that_may_do_too_little(tmp_path, server, rules, named):
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "mas", "on", f">{PASSWORD}", "~*", "&*", "+@all", *rules)
+    url = server.url.replace("redis://:", "redis://mas:")
+    finding = (await found(deploy(tmp_path, redis_url=url, gateway=QUICK)))["rights"]
+    assert (verdict(finding), finding.exit_code) == ("fail", REFUSED)
+    assert finding.said.endswith(f"what a run does: {named}")
+
+
+async def test_what_a_user_lacks_is_what_the_doctor_says_to_give_it(tmp_path, server):
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "mas", "on", f">{PASSWORD}", "+@all")
+        url = server.url.replace("redis://:", "redis://mas:")
+        deploy(tmp_path, redis_url=url, gateway=QUICK, more="namespace: office\n")
+        finding = (await found(tmp_path))["rights"]
+        client.execute_command(*finding.mend.split())
+        assert verdict((await found(tmp_path))["rights"]) == "ok"
 
 
 async def test_a_server_without_a_password(tmp_path):
@@ -156,8 +183,11 @@ async def test_one_that_throws_away_what_it_accepted(tmp_path, server, set_to, p
 
 async def test_one_that_is_nearly_full_or_full(tmp_path, server, set_to):
     with server.client() as client:
+        for number in range(200):  # ballast, beside which a connection more or less is nothing
+            client.set(f"ballast:{number}", b"x" * 160_000)
+        await until(lambda: client.info("memory")["used_memory"] < 35_500_000)
         used = client.info("memory")["used_memory"]
-    set_to(maxmemory=int(used * 1.08))
+    set_to(maxmemory=36_000_000)
     assert verdict((await look(tmp_path, server))["memory"]) == "warn"
     set_to(maxmemory=used // 2)
     finding = (await look(tmp_path, server))["memory"]

@@ -5,6 +5,9 @@ from typing import Final
 from mas.cli.doctor.files import size
 from mas.cli.doctor.finding import CannotLook, Finding, fail, ok, warn
 from mas.cli.doctor.patient import Patient
+from mas.cli.exits import REFUSED
+from mas.ids import AgentId
+from mas.keys import AGENT_GROUP
 from mas.redis.loopback import is_loopback
 from mas.registry.outsiders import default_user_is_open
 
@@ -64,6 +67,33 @@ async def password(patient: Patient) -> Finding:
     if reached and await patient.server_setting("protected-mode") == "no":
         return fail("Redis asks for none, and other machines reach it: anybody may do everything", mend)
     return warn("Redis asks for none: whoever can open a connection may do everything", mend)
+
+
+async def rights(patient: Patient) -> Finding:
+    """Ask Redis whether our user may do what a run does; nothing of it is done."""
+    redis, keys = patient.redis, patient.keys
+    who = (await redis.call("ACL", "WHOAMI")).decode("utf-8", "replace")
+    stream, group = keys.stream(AgentId("any")), AGENT_GROUP
+    needed: tuple[tuple[str, ...], ...] = (
+        ("SCRIPT", "LOAD", "return 1"),
+        ("EVALSHA", "0" * 40, "1", keys.policy),
+        ("XADD", keys.ingress, "*", "field", "value"),
+        ("XREADGROUP", "GROUP", group, "any", "STREAMS", stream, ">"),
+        ("XAUTOCLAIM", stream, group, "any", "0", "0"),
+        ("SET", keys.runner("any"), "value", "PX", "1000"),
+        ("HSET", keys.state(AgentId("any")), "field", "value"),
+        ("PUBLISH", keys.system, "value"),
+        ("SUBSCRIBE", keys.ring(AgentId("any"))),
+    )
+    asked = [(command[0], redis.post("ACL", "DRYRUN", who, *command)) for command in needed]
+    refused = [name for name, reply in asked if await reply.result() != b"OK"]
+    if refused:
+        return fail(
+            f"Redis' user {who} may not do what a run does: {', '.join(refused)}",
+            f"ACL SETUSER {who} +@all ~{keys.prefix}* &{keys.prefix}*",
+            exit_code=REFUSED,
+        )
+    return ok(f"Redis' user {who} may do what a run does")
 
 
 async def memory(patient: Patient) -> Finding:
