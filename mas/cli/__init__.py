@@ -10,7 +10,7 @@
     ps         what runs, as trees
     steer      what runs, from elsewhere; deployment is how both reach it
     demo       three agents, a refusal and a crash, in a few seconds
-    audit      the trail, read and proved
+    audit      the trail, read and proved; findings is how it is told, outfile where an export goes
     complaint  what went wrong, in one message and one exit code (exits)
     logs       one event, one line; printable is what moves no cursor
 

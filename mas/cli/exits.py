@@ -1,4 +1,4 @@
-"""Which exit code says what went wrong; the numbers above 2 are those of sysexits.h."""
+"""Which exit code says what went wrong; the numbers above 2 are those of sysexits.h and of shells."""
 
 from typing import Final
 
@@ -16,6 +16,7 @@ FAILED: Final = 1
 UNAVAILABLE: Final = 69
 REFUSED: Final = 77
 MISCONFIGURED: Final = 78
+INTERRUPTED: Final = 130
 
 _CODES: Final[tuple[tuple[type[MasError], int], ...]] = (
     (ConfigurationError, MISCONFIGURED),

@@ -61,6 +61,20 @@ def to_be_made(settings: Settings, environ: Mapping[str, str] = os.environ) -> P
     return path
 
 
+def kept_secret(settings: Settings, environ: Mapping[str, str] = os.environ) -> Secret:
+    """Return what `deployment_secret` does, but make none: whoever comes to a deployment must have its own.
+
+    :raises ConfigurationError: as that does, and if nobody has generated one yet
+    """
+    if (made := to_be_made(settings, environ)) is not None:
+        raise ConfigurationError(
+            "the deployment's secret is not here",
+            where=str(made),
+            hint="set MAS_SECRET or secret_file to the one that the system runs with",
+        )
+    return deployment_secret(settings, environ)
+
+
 def _make_directory(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.stat()
