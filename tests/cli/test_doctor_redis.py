@@ -240,6 +240,17 @@ async def test_a_failover(tmp_path):
         assert (verdict(finding), "without a replica" in finding.said) == ("warn", True)
 
 
+async def test_a_replica_that_is_behind(tmp_path):
+    # The delay keeps it waiting for its first copy.
+    late = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "60")
+    with redis_server(port=0, extra=late) as server, redis_server(port=0) as replica:
+        with server.client() as client, replica.client() as other:
+            other.replicaof("127.0.0.1", server.port)
+            await until(lambda: "slave0" in client.info("replication"))
+        finding = (await look(tmp_path, server))["failover"]
+    assert (verdict(finding), f"127.0.0.1:{replica.port}" in finding.said) == ("warn", True)
+
+
 # Its clock and its connections
 
 

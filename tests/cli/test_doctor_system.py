@@ -149,6 +149,17 @@ async def test_an_agent_that_failed_more_often_than_it_may(office, server):
     assert "out of order" in finding.said
 
 
+async def test_a_runner_that_has_not_told_for_long(office, client):
+    async with running(office) as system:
+        with anyio.fail_after(PATIENCE):
+            while True:  # it may tell just now
+                client.pexpire(f"mas.runner:{system.name}", 5000)
+                finding = (await found(office))["runners"]
+                if verdict(finding) != "ok":
+                    break
+    assert (verdict(finding), finding.said) == ("warn", f"silent: {system.name}")
+
+
 async def test_another_secret_than_the_system_has(office, client):
     async with running(office):
         await sealed(client)
