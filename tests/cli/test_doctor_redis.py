@@ -7,7 +7,7 @@ import pytest
 from mas.cli.exits import MISCONFIGURED, REFUSED, UNAVAILABLE
 from mas.clock import SystemClock
 from mas.testing.server import free_port, redis_server
-from tests.cli.clinic import PASSWORD, deploy, found, verdict, without
+from tests.cli.clinic import AGENTS, PASSWORD, deploy, found, verdict, without
 from tests.faults.sentinels import watched
 from tests.redis.waiting import until
 
@@ -120,6 +120,23 @@ async def test_who_could_listen(tmp_path, server, url, expected, words):
 async def test_what_leaves_in_the_clear_is_refused_unasked(tmp_path):
     finding = (await found(deploy(tmp_path, redis_url=f"redis://:{PASSWORD}@127.1:1")))["configuration"]
     assert (verdict(finding), finding.exit_code) == ("fail", MISCONFIGURED)
+
+
+async def test_agents_that_cannot_have_redis_users_of_their_own(tmp_path, server):
+    apart = AGENTS.replace("agent_id: echo", "agent_id: echo, process: true")
+    deploy(tmp_path, redis_url=server.url, gateway=QUICK, agents=apart)
+    finding = (await found(tmp_path))["accounts"]
+    assert (verdict(finding), "has one" in finding.said) == ("ok", True)
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "mas", "on", f">{PASSWORD}", "~*", "&*", "+@all", "-acl")
+        url = server.url.replace("redis://:", "redis://mas:")
+        deploy(tmp_path, redis_url=url, gateway=QUICK, agents=apart)
+        finding = (await found(tmp_path))["accounts"]
+        assert (verdict(finding), "+acl" in finding.mend) == ("warn", True)
+        client.config_set("requirepass", "")
+    deploy(tmp_path, redis_url=server.url.replace(f":{PASSWORD}@", ""), gateway=QUICK, agents=apart)
+    finding = (await found(tmp_path))["accounts"]
+    assert (verdict(finding), "not for echo" in finding.said) == ("warn", True)
 
 
 @pytest.mark.parametrize(

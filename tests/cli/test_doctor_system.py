@@ -12,7 +12,7 @@ import yaml
 import mas
 from mas import Agent
 from mas.audit.signing import SealKey
-from mas.cli.exits import MISCONFIGURED
+from mas.cli.exits import MISCONFIGURED, REFUSED
 from mas.system import ALL
 from mas.testing.server import redis_server
 from tests.cli.clinic import AGENTS, PASSWORD, SECRET, deploy, found, verdict, without
@@ -84,6 +84,17 @@ async def test_all_is_well_while_a_system_runs_on_its_own_server(tmp_path):
         assert run.stop() == 0
     assert report["runners"]["said"].endswith("(agents, gateway, service)")
     assert report["instances"]["said"] == "1 alive, of 1 agents"
+
+
+async def test_an_embedded_server_that_runs_with_another_secret(tmp_path):
+    deploy(tmp_path, more=PERMISSIONS)
+    with started(cwd=tmp_path, MAS_SECRET=SECRET) as run:
+        run.ready()
+        other = await found(tmp_path, MAS_SECRET="CANARY-0123456789-of-another")
+        none = await found(tmp_path, MAS_SECRET="")
+        assert run.stop() == 0
+    assert (verdict(other["redis"]), other["redis"].exit_code) == ("fail", REFUSED)
+    assert (verdict(none["redis"]), none["redis"].said) == ("unknown", "the deployment's secret is not here")
 
 
 async def test_all_is_well_while_a_system_runs(office, client):
@@ -247,9 +258,12 @@ async def test_records_that_nobody_seals(office, client, count, expected):
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0, "ok"), (10, "warn"), (40, "fail")])
-@pytest.mark.parametrize("stream", ["mas.gateway.ingress", "mas.gateway.ingress:afar"])
+@pytest.mark.parametrize(
+    "stream", ["mas.gateway.ingress", "mas.gateway.ingress:afar", "mas.gateway.ingress:near"]
+)
 async def test_messages_that_wait_for_a_gateway(office, client, stream, seconds, expected):
     client.sadd("mas.outsiders", "afar")
+    client.sadd("mas.confined", "near")
     client.xadd(stream, {"field": "value"}, id=f"{int((time.time() - seconds) * 1000)}-0")
     client.xadd(stream, {"field": "value"})
     finding = (await found(office))["ingress"]

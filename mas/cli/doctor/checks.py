@@ -36,6 +36,7 @@ CHECKS: Final = (
     Check("redis", server.reachable),
     Check("way to redis", server.way),
     Check("password", server.password),
+    Check("accounts", server.accounts),
     Check("rights", server.rights),
     Check("eviction", keeping.eviction),
     Check("memory", server.memory),

@@ -34,7 +34,8 @@ async def ingress(patient: Patient) -> Finding:
     """Say how many messages wait for a gateway, and since when."""
     redis, keys = patient.redis, patient.keys
     streams = [keys.ingress]
-    streams += [keys.ingress_of(agent) for agent in _valid(await redis.call("SMEMBERS", keys.outsiders))]
+    own = await redis.call("SUNION", keys.outsiders, keys.confined)
+    streams += [keys.ingress_of(agent) for agent in _valid(own)]
     seconds, _ = await redis.call("TIME")
     lengths = [redis.post("XLEN", stream) for stream in streams]
     firsts = [redis.post("XRANGE", stream, "-", "+", "COUNT", 1) for stream in streams]

@@ -1,5 +1,6 @@
 """What is looked at: the settings, the secret and the Redis of one deployment, or why they cannot be."""
 
+import errno
 import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,6 +33,7 @@ class Patient:
         self.left_behind = False
         self._settings: Settings | None = None
         self._redis: Redis | None = None
+        self._unopened = ""
         self._info: dict[str, str] = {}
         try:
             self._settings = load(config, environ=environ)
@@ -67,8 +69,13 @@ class Patient:
         if self.trouble is not None:
             raise CannotLook("Redis cannot be used")
         if self._redis is None:
-            raise CannotLook("nothing runs here: mas run starts Redis")
+            raise CannotLook(self._unopened or "nothing runs here: mas run starts Redis")
         return self._redis
+
+    @property
+    def idle(self) -> bool:
+        """Whether all is as it is while no system runs on an embedded server."""
+        return not (self._redis or self.misfit or self.trouble or self._unopened)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -77,8 +84,9 @@ class Patient:
         :raises ConfigurationError: if the URL cannot be used
         """
         url = self.settings.redis_url
-        place = url.reveal() if url else EmbeddedServer(self.settings.data_dir).url
-        return Endpoint.parse(place, allow_plaintext=self.settings.gateway.redis.allow_plaintext)
+        if url is None:
+            return EmbeddedServer(self.settings.data_dir).endpoint
+        return Endpoint.parse(url.reveal(), allow_plaintext=self.settings.gateway.redis.allow_plaintext)
 
     async def info(self) -> Mapping[str, str]:
         """Return what INFO tells, by name; asked once.
@@ -108,7 +116,7 @@ class Patient:
         """Hold a connection to Redis for the length of a block, if there can be one."""
         async with AsyncExitStack() as stack:
             try:
-                if self._settings is not None and self._may_run(place := self.endpoint):
+                if self._settings is not None and (place := self._place()) is not None:
                     wait = self._settings.gateway.redis
                     # Without scripts: loading one would be a change.
                     link = open_redis(
@@ -120,20 +128,19 @@ class Patient:
                         clock=self.clock,
                     )
                     self._redis = await stack.enter_async_context(link)
+            except CannotLook as reason:
+                self._unopened = str(reason)
             except (MasError, OSError) as error:
                 self.trouble = error
             yield
 
-    def _may_run(self, place: Endpoint) -> bool:
-        """Say whether there could be a server: an embedded one lives as long as its system."""
+    def _place(self) -> Endpoint | None:
+        """Return where to connect; None where nothing can be: an embedded server goes with its system."""
         if self.settings.redis_url is not None:
-            return True
-        with socket.socket(socket.AF_UNIX) as trial:
-            try:
-                trial.connect(place.path)
-            except FileNotFoundError:
-                return False
-            except ConnectionRefusedError:
-                self.left_behind = True
-                return False
-        return True
+            return self.endpoint
+        with socket.socket(socket.AF_UNIX) as probe:
+            problem = probe.connect_ex(self.endpoint.path)
+        self.left_behind = problem == errno.ECONNREFUSED
+        if problem in {errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED}:
+            return None
+        return EmbeddedServer(self.settings.data_dir, password=self.keyring.server_password()).endpoint

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from redis.exceptions import NoPermissionError
+
 from mas.cli.doctor.files import size
 from mas.cli.doctor.finding import CannotLook, Finding, fail, ok, warn
 from mas.cli.doctor.patient import Patient
@@ -9,7 +11,7 @@ from mas.cli.exits import REFUSED
 from mas.ids import AgentId
 from mas.keys import AGENT_GROUP
 from mas.redis.loopback import is_loopback
-from mas.registry.outsiders import default_user_is_open
+from mas.registry.redis_users import default_user_is_open
 
 _FULL: Final = 0.9  # of what there is
 _DRIFT: Final = 0.1  # of what is allowed, from which on it is time to look
@@ -20,16 +22,12 @@ def reachable(patient: Patient) -> Finding:
     """Say what answers, or why nothing does."""
     if patient.trouble is not None:
         raise patient.trouble
-    try:
-        redis = patient.redis
-    except CannotLook:
-        if patient.misfit is not None:
-            raise
-        if patient.left_behind:
-            said = "embedded; it ended without time to clear up, and does not run now"
-            return warn(said, "mas run takes up what it has kept")
+    if patient.left_behind:
+        said = "embedded; it ended without time to clear up, and does not run now"
+        return warn(said, "mas run takes up what it has kept")
+    if patient.idle:
         return ok("embedded; does not run now, for no system does")
-    return ok(f"{redis.server_version} at {redis.endpoint}")
+    return ok(f"{patient.redis.server_version} at {patient.redis.endpoint}")
 
 
 def way(patient: Patient) -> Finding:
@@ -67,6 +65,25 @@ async def password(patient: Patient) -> Finding:
     if reached and await patient.server_setting("protected-mode") == "no":
         return fail("Redis asks for none, and other machines reach it: anybody may do everything", mend)
     return warn("Redis asks for none: whoever can open a connection may do everything", mend)
+
+
+async def accounts(patient: Patient) -> Finding:
+    """See whether agents in processes of their own, or elsewhere, can have Redis users of their own."""
+    redis, keys = patient.redis, patient.keys
+    apart = sorted(agent.agent_id for agent in patient.settings.agents if agent.process)
+    if not apart and not await redis.call("EXISTS", keys.outsiders):
+        return ok("none is needed: no agent has a process of its own, or runs elsewhere")
+    said = f"not for {', '.join(apart) or 'agents elsewhere'}: whoever takes one over has all of Redis"
+    try:
+        if await default_user_is_open(redis):
+            return warn(said, "give Redis' default user a password: requirepass in redis.conf")
+        who = await redis.call("ACL", "WHOAMI")
+        allowed = await redis.call("ACL", "DRYRUN", who, "ACL", "SETUSER", "any") == b"OK"
+    except NoPermissionError:
+        allowed = False
+    if not allowed:
+        return warn(said, "let MAS's own Redis user use ACL commands: +acl")
+    return ok("each agent in a process of its own, or elsewhere, has one")
 
 
 async def rights(patient: Patient) -> Finding:
