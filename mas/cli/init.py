@@ -21,8 +21,6 @@ from mas.errors import ConfigurationError
 from mas.settings.search import writable_by_others
 
 FILES: Final = ("agents.yaml", "gateway.yaml", "my_agents.py", "test_my_agents.py")
-DATA: Final = ".mas"
-"""The default of data_dir."""
 _PYTHON: Final = ".txt"
 """What a template of Python ends with besides, so that nobody takes it for a module of ours."""
 
@@ -62,11 +60,6 @@ def begin(directory: Path) -> Written:
         _refuse_open(directory)
         for name in FILES:
             _write(directory / name, _template(name), undo)
-        if not os.path.lexists(data := directory / DATA):
-            data.mkdir(mode=0o700)
-            undo.callback(data.rmdir)
-            # The secret will lie there, which must get into no repository.
-            _write(data / ".gitignore", b"*\n", undo)
         undo.pop_all()
     return Written(str(directory.absolute()), FILES, tuple(_next(directory)))
 

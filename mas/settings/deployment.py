@@ -5,6 +5,7 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mas.errors import ConfigurationError
@@ -88,6 +89,7 @@ def _make_directory(directory: Path) -> None:
 
 def _generate(path: Path) -> bool:
     """Put a new secret there in one step; return False if somebody else was first."""
+    _keep_out_of_repositories(path.parent)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(
         draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, stat.S_IRUSR | stat.S_IWUSR
@@ -104,3 +106,9 @@ def _generate(path: Path) -> bool:
     finally:
         draft.unlink()
     return True
+
+
+def _keep_out_of_repositories(directory: Path) -> None:
+    """See that git passes over what lies here, unless somebody has decided otherwise."""
+    with suppress(FileExistsError), (directory / ".gitignore").open("x", encoding="ascii") as file:
+        file.write("*\n")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mas.cli.exits import MISCONFIGURED, REFUSED
-from mas.cli.init import DATA, FILES, begin
-from mas.settings import load
+from mas.cli.init import FILES, begin
+from mas.settings import deployment_secret, load
 from tests.cli.process import PATIENCE, command, environ, mas, started
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_what_it_writes_is_valid_runs_and_passes_its_own_test(tmp_path, anyio_ba
     ended = init("hello", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     hello = tmp_path / "hello"
-    assert sorted(path.name for path in hello.iterdir()) == sorted([DATA, *FILES])
+    assert sorted(path.name for path in hello.iterdir()) == sorted(FILES)
 
     told = typed(ended)
     assert told == ["mas check -c hello", "mas run -c hello", "pytest hello"]
@@ -76,7 +76,7 @@ def test_what_it_writes_is_as_clean_as_a_newcomer_may_demand(tmp_path):
 
 def test_here_is_where_it_writes_unless_told_otherwise(tmp_path):
     ended = init(cwd=tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([DATA, *FILES])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
     assert typed(ended) == ["mas check", "mas run", "pytest"]
 
 
@@ -91,20 +91,19 @@ def test_as_json_it_names_the_files_and_what_to_type(tmp_path):
     assert [command for command, _ in written["next"]][1] == "mas run -c 'a b'"
 
 
-def test_the_data_with_its_secret_gets_into_no_repository(tmp_path):
+def test_the_secret_gets_into_no_repository(tmp_path):
     begin(tmp_path)
-    assert load(tmp_path, environ={}).data_dir == tmp_path / DATA
-    assert (tmp_path / DATA).stat().st_mode & 0o777 == 0o700
-    (tmp_path / DATA / "secret").write_text("")
+    deployment_secret(load(tmp_path, environ={}), {})
+    assert (tmp_path / ".mas" / "secret").exists()
     tool("git", "init", "--quiet", ".", cwd=tmp_path)
     tool("git", "add", ".", cwd=tmp_path)
     assert sorted(tool("git", "ls-files", cwd=tmp_path).split()) == sorted(FILES)
 
 
 def test_data_of_before_is_left_as_it_is(tmp_path):
-    (tmp_path / DATA).mkdir()
+    (tmp_path / ".mas").mkdir()
     begin(tmp_path)
-    assert not list((tmp_path / DATA).iterdir())
+    assert not list((tmp_path / ".mas").iterdir())
 
 
 @pytest.mark.parametrize("name", FILES)
