@@ -174,6 +174,7 @@ def test_nothing_secret_is_logged_stored_or_handed_on(tmp_path, anyio_backend, s
             typed("dlq", "list")
             typed("audit", "tail")
             typed("ps")
+            typed("doctor")
             children = descendants(run.process.pid)
             assert children
             handed = [started_with(pid, "environ", "cmdline") for pid in children]
