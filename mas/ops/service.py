@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import h11
 from anyio.abc import ByteStream, TaskGroup, TaskStatus
 from anyio.streams.tls import TLSStream
 
@@ -25,6 +26,13 @@ MOST: Final = 64
 """Connections at once; one more is closed unheard."""
 _HANDSHAKE: Final = 5.0
 """Seconds that agreeing on TLS may take."""
+_ENDS: Final = (
+    TimeoutError,
+    ssl.SSLError,
+    anyio.BrokenResourceError,
+    anyio.EndOfStream,
+    h11.LocalProtocolError,
+)
 
 
 class Ops:
@@ -84,9 +92,9 @@ class Ops:
                             wire, ssl_context=context, server_side=True, standard_compatible=False
                         )
                 await talk(stream, self._pages.answer)
-        except (TimeoutError, ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
-            # Anyone can knock without speaking TLS, or not to the end.
-            log.debug("no TLS with who knocked: %s", type(error).__name__)
+        except _ENDS as error:
+            # Anyone can knock without speaking TLS, or HTTP, or not to the end.
+            log.debug("a connection ended early: %s", type(error).__name__)
         finally:
             self._open -= 1
 

@@ -48,6 +48,7 @@ async def talk(stream: ByteStream, respond: Respond) -> None:
 
     :raises TimeoutError: if it takes too long
     :raises anyio.BrokenResourceError: if it broke the connection
+    :raises h11.LocalProtocolError: if what was asked cannot be answered as it was
     """
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEAD)
     try:
@@ -67,8 +68,8 @@ async def talk(stream: ByteStream, respond: Respond) -> None:
         if connection.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
         with anyio.fail_after(STALLED):
-            said = Answer(error.error_status_hint, b"this is no request that can be read\n")
-            await _write(stream, connection, Request("GET", "", {}), said)
+            # Without a body: it may have been a HEAD as far as it could be read.
+            await _write(stream, connection, Request("GET", "", {}), Answer(error.error_status_hint, b""))
     await _linger(stream)
 
 
@@ -110,7 +111,7 @@ async def _write(stream: ByteStream, connection: h11.Connection, request: Reques
     if connection.their_state is not h11.DONE:
         headers.append(("connection", "close"))
     sent = connection.send(h11.Response(status_code=answer.status, headers=headers)) or b""
-    if request.method != "HEAD":
+    if request.method != "HEAD" and answer.body:
         sent += connection.send(h11.Data(data=answer.body)) or b""
     sent += connection.send(h11.EndOfMessage()) or b""
     await stream.send(sent)
