@@ -25,15 +25,20 @@ class Door:
     """Lets in or turns away.
 
     :param token: what must be shown; None: nothing, and then only names of this machine are answered to
+    :ivar refused: how many were turned away: somebody may be guessing
     """
 
     def __init__(self, token: Secret | None) -> None:
         self._digest = None if token is None else _digest(token.encode())
+        self.refused = 0
 
     def turned_away(self, request: Request) -> Answer | None:
         """Return what is said to one who may not ask; None to one who may."""
-        if request.path == OPEN:
-            return None
+        answer = None if request.path == OPEN else self._judged(request)
+        self.refused += answer is not None
+        return answer
+
+    def _judged(self, request: Request) -> Answer | None:
         if self._digest is None:
             # Any site can give its name our address, and then have a browser here read what it gets.
             return None if _is_here(request.headers.get("host", "")) else _ELSEWHERE

@@ -39,13 +39,17 @@ class Metrics:
         # In no registry: the one that all code of a process shares is not ours to fill.
         self._process = ProcessCollector(registry=None)
 
-    def write(self, vitals: Vitals) -> bytes:
-        """Return the text of one answer."""
+    def write(self, vitals: Vitals, refused: int) -> bytes:
+        """Return the text of one answer.
+
+        :param refused: requests for these pages that were turned away
+        """
         registry = CollectorRegistry()
-        registry.register(_Seen(self._families(vitals)))
+        registry.register(_Seen(self._families(vitals, refused)))
         return generate_latest(registry)
 
-    def _families(self, vitals: Vitals) -> Iterator[Metric]:
+    def _families(self, vitals: Vitals, refused: int) -> Iterator[Metric]:
+        yield _count("ops_refused", "Requests for these pages that were turned away.", refused)
         yield _gauge("build_info", "The version that runs.", 1, version=vitals.version)
         yield _gauge("ready", "Whether /readyz says so.", not troubles(vitals))
         yield _gauge("redis_up", "Whether Redis answers.", vitals.stored is not None)

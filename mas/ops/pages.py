@@ -89,7 +89,9 @@ class Pages:
         vitals = await self._observer.vitals()
         # In a thread: of thousands of series it takes longer than a message may wait. One of its own: those
         # that everyone shares may all be at work for agents that block.
-        body = await anyio.to_thread.run_sync(self._metrics.write, vitals, limiter=self._writing)
+        body = await anyio.to_thread.run_sync(
+            self._metrics.write, vitals, self._door.refused, limiter=self._writing
+        )
         return Answer(200, body, CONTENT_TYPE)
 
     async def _state(self) -> Answer:

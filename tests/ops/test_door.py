@@ -9,7 +9,7 @@ from mas import Agent
 from mas.ops.door import Door
 from mas.ops.talk import Request
 from mas.settings import Secret
-from tests.ops.asking import PATHS, ask, shown
+from tests.ops.asking import PATHS, ask, series, shown
 
 TOKEN = "CANARY-token-0123456789"
 
@@ -33,6 +33,8 @@ async def test_only_health_is_told_without_the_token(redis_url):
                 said = await ask(port, path, authorization=shows)
                 assert said.status == (404 if path == "/nowhere" else 200)
                 assert TOKEN not in said.text + str(said.headers)
+        metrics = await ask(port, "/metrics", authorization=f"Bearer {TOKEN}")
+        assert series(metrics.text)["mas_ops_refused_total"] == 3 * len(PATHS)
 
 
 @pytest.mark.parametrize(

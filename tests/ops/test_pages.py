@@ -18,6 +18,7 @@ from mas.decision import Decision
 from mas.ops.talk import IDLE, STALLED
 from mas.supervision import State
 from mas.testing.server import free_port
+from tests.house import rows
 from tests.ops.asking import PATHS, ask, names, series, shown, until_said
 from tests.redis.waiting import until
 from tests.test_system import nothing_left  # noqa: F401 - a fixture
@@ -375,3 +376,22 @@ async def test_without_a_port_nothing_listens_and_nothing_is_loaded(redis_url):
     async with running(redis_url, a=Echo) as system:
         await until(lambda: system.root.tree().find("gateway"))
         assert system.root.tree().find("ops") is None
+
+
+async def test_every_metric_is_documented_with_its_label(redis_url):
+    cells = [row[0] for row in rows("DOCUMENTATION.md", "Health, metrics, dashboard")]
+    listed = {name for cell in cells for name in re.findall(r"`([a-z][\w{}]*)`", cell)} - {"mas_"}
+    gateway = {"audit": {"seal_interval": 0.1}}
+    async with shown(redis_url, gateway=gateway, a=Echo, b=Echo) as (system, port):
+        await system.agent("a").request("b", "ask", 1, timeout=5)
+        said = await until_said(port, "/metrics", lambda said: "mas_audit_seal_age_seconds" in said.text)
+    found = set()
+    for each in series(said.text):
+        name, _, labels = each.removesuffix("}").partition("{")
+        name = re.sub(r"(mas_gateway_batch_\w+?)_(bucket|count|sum)$", r"\1", name)
+        label = labels.partition("=")[0]
+        if name.startswith("mas_"):
+            found.add(
+                name.removeprefix("mas_") + (f"{{{label}}}" if label not in {"", "le", "version"} else "")
+            )
+    assert found == listed
