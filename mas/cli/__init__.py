@@ -7,9 +7,12 @@
     check      what a configuration says, without starting anything; report prints it
     ps         what runs, as trees
     steer      what runs, from elsewhere; deployment is how both reach it
+    talk       one message from the shell: exchange does it, as the speaker, with a payload; told_to_stop
+               lets it take its leave
     demo       three agents, a refusal and a crash, in a few seconds
     audit      the trail, read and proved
     complaint  what went wrong, in one message and one exit code (exits)
+    outcome    a decision in its colour
     logs       one event, one line; printable is what moves no cursor
 
 Data goes to stdout, everything else to stderr. What a command needs is imported when it runs, so that

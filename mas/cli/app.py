@@ -13,6 +13,7 @@ from mas.cli.dlq import dlq
 from mas.cli.frame import framed
 from mas.cli.options import backend_option, config_option, debug_option, json_option
 from mas.cli.policy import policy
+from mas.cli.talk import request, send
 
 _OWN = frozenset({"--help", "-h", "--version"})
 
@@ -148,3 +149,5 @@ app.add_command(circuits)
 app.add_command(dlp)
 app.add_command(dlq)
 app.add_command(policy)
+app.add_command(request)
+app.add_command(send)

@@ -1,7 +1,8 @@
-"""Which exit code says what went wrong; the numbers above 2 are those of sysexits.h."""
+"""Which exit code says what went wrong; the numbers above 2 are those of sysexits.h and of shells."""
 
 from typing import Final
 
+from mas.decision import Decision
 from mas.errors import (
     ConfigurationError,
     EnrolmentRefused,
@@ -16,6 +17,7 @@ FAILED: Final = 1
 UNAVAILABLE: Final = 69
 REFUSED: Final = 77
 MISCONFIGURED: Final = 78
+INTERRUPTED: Final = 130
 
 _CODES: Final[tuple[tuple[type[MasError], int], ...]] = (
     (ConfigurationError, MISCONFIGURED),
@@ -30,4 +32,7 @@ _CODES: Final[tuple[tuple[type[MasError], int], ...]] = (
 
 def exit_code(error: BaseException) -> int:
     """Return what the process ends with after such an error."""
+    if isinstance(error, MessageRefused) and error.decision is Decision.DEAD_LETTERED:
+        # Nobody forbade it: it was delivered, and its receiver failed.
+        return FAILED
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)

@@ -41,19 +41,22 @@ ENROL = Script(
     # ARGV: one packed list; see `_Joining`. Returns 0 if a tombstone is not what the caller saw.
     """#!lua
     local agent, instance, seen, seen_instance, record, field, instance_record, hash, life, previous,
-      previous_life, heartbeat_life, outside, group, gateway_group, offers, events =
+      previous_life, heartbeat_life, outside, group, gateway_group, offers, events, registers =
       unpack(cmsgpack.unpack(ARGV[1]))
     if (redis.call('HGET', KEYS[1], agent) or '') ~= seen then return 0 end
     if (redis.call('HGET', KEYS[1], agent .. ':' .. instance) or '') ~= seen_instance then return 0 end
     redis.call('SADD', KEYS[2], agent)
-    redis.call(outside and 'SADD' or 'SREM', KEYS[3], agent)
-    redis.call('HSET', KEYS[4], 'record', record, 'status', 'active', field, instance_record)
+    if registers then
+      redis.call(outside and 'SADD' or 'SREM', KEYS[3], agent)
+      redis.call('HSET', KEYS[4], 'record', record, 'status', 'active')
+    end
+    redis.call('HSET', KEYS[4], field, instance_record)
     redis.call('SADD', KEYS[5], instance)
     redis.call('SET', KEYS[6], hash, 'PX', life)
     if previous ~= '' then redis.call('SET', KEYS[7], previous, 'PX', previous_life)
     else redis.call('DEL', KEYS[7]) end
     if heartbeat_life > 0 then redis.call('SET', KEYS[8], '1', 'PX', heartbeat_life) end
-    for i = 9, outside and 11 or 10 do
+    for i = registers and 9 or 10, outside and 11 or 10 do
       local reader = i == 11 and gateway_group or group
       local made = redis.pcall('XGROUP', 'CREATE', KEYS[i], reader, '0', 'MKSTREAM')
       if type(made) == 'table' and made.err and not made.err:find('BUSYGROUP') then return made end
@@ -66,7 +69,8 @@ ENROL = Script(
 
 LEAVE = Script(
     "leave",
-    # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel, outsiders.
+    # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel, outsiders,
+    #       agents.
     # ARGV: instance, instance field, leave event, group, 1 to leave only when it is dead, how long the token
     #       is still needed in milliseconds, agent.
     # Returns 0 if it is alive after all: it beats, or if it runs elsewhere, its token is good.
@@ -80,6 +84,8 @@ LEAVE = Script(
     if redis.call('EXISTS', KEYS[3]) == 0 then
       redis.call('SREM', KEYS[2], ARGV[1])
       redis.call('HDEL', KEYS[1], ARGV[2])
+      -- One that only guests spoke for is off the books with the last of them.
+      if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SREM', KEYS[9], ARGV[7]) end
     end
     local held = redis.pcall('XPENDING', KEYS[6], ARGV[4], '-', '+', 1, ARGV[1])
     if not held.err and #held == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[6], ARGV[4], ARGV[1]) end
@@ -111,6 +117,7 @@ class _Joining(msgspec.Struct, array_like=True, frozen=True):
     offers: int
     """How many capabilities it has."""
     events: tuple[str, ...]
+    registers: bool
 
 
 class Enrolled(NamedTuple):
@@ -151,12 +158,15 @@ async def enrol(
     lives: Lives,
     previous: str = "",
     refuses: Refuses = nobody,
+    registers: bool = True,
 ) -> Enrolled:
     """Let an instance join and return what it proves itself with.
 
     :param now: seconds since the epoch
     :param previous: the epoch that it submitted under until now, for a rotation
     :param refuses: what is known of revocations beside Redis
+    :param registers: whether it brings its agent's registration and mail along; a guest does not, so that
+        both stay as they are, or absent
     :raises InvalidId: if agent, instance or a capability could not be part of a key
     :raises EnrolmentRefused: if it was revoked, or the agent's id belongs to one that runs elsewhere
     :raises RedisUnavailable: if Redis does not answer; joining again is safe
@@ -165,7 +175,7 @@ async def enrol(
     if (tombstone := refuses(agent, instance)) is not None:
         raise EnrolmentRefused(agent, str(tombstone))
     record = msgspec.structs.replace(record, capabilities=tuple(map(capability, record.capabilities)))
-    former = await _former(redis, keys, keyring, record)
+    former = await _former(redis, keys, keyring, record, registers=registers)
     enrolled = InstanceRecord(
         instance,
         secrets.token_hex(16),
@@ -175,11 +185,11 @@ async def enrol(
         now + lives.in_flight if previous else 0.0,
     )
     credential = keyring.credential(agent, instance, enrolled.epoch)
-    gone = () if former is None else sorted({*former.capabilities} - {*record.capabilities})
+    gone = () if former is None or not registers else sorted({*former.capabilities} - {*record.capabilities})
     places = [*_places(keys, agent, instance, record), *map(keys.capability, gone)]
     while True:
         seen = await _refuse_revoked(redis, keys, keyring, agent, instance)
-        joining = _joining(keys, keyring, record, enrolled, credential, lives, seen)
+        joining = _joining(keys, keyring, record, enrolled, credential, lives, seen, registers=registers)
         if await redis.run_script(ENROL, places, [_pack(joining)]):
             return Enrolled(credential, enrolled)
 
@@ -212,6 +222,7 @@ async def leave(
             keys.stream(agent),
             keys.system,
             keys.outsiders,
+            keys.agents,
         ],
         [
             instance,
@@ -252,6 +263,8 @@ def _joining(
     credential: Credential,
     lives: Lives,
     seen: tuple[str, str],
+    *,
+    registers: bool,
 ) -> _Joining:
     agent, instance = record.agent_id, enrolled.instance_id
     place, field = keys.agent(agent), instance_field(instance)
@@ -259,7 +272,8 @@ def _joining(
     if previous:
         events = [Event(Kind.ROTATED, agent, instance)]
     else:
-        events = [Event(Kind.REGISTER, agent), Event(Kind.INSTANCE_JOIN, agent, instance)]
+        joined = Event(Kind.INSTANCE_JOIN, agent, instance)
+        events = [Event(Kind.REGISTER, agent), joined] if registers else [joined]
     return _Joining(
         agent,
         instance,
@@ -278,6 +292,7 @@ def _joining(
         GATEWAY_GROUP,
         len(record.capabilities),
         tuple(encode_event(event).decode() for event in events),
+        registers,
     )
 
 
@@ -300,7 +315,9 @@ async def _refuse_revoked(
     return of_agent, of_instance
 
 
-async def _former(redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord) -> AgentRecord | None:
+async def _former(
+    redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord, *, registers: bool
+) -> AgentRecord | None:
     """Return the registration whose place this one takes, if there is one of ours.
 
     :raises EnrolmentRefused: if the agent runs elsewhere and this one here, or the other way round
@@ -313,7 +330,9 @@ async def _former(redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecor
         known = read_agent(keyring.record, keys, agent, stored)
     except IntegrityError:
         return None
-    if known.outside != record.outside and await redis.call("EXISTS", keys.instances(agent)):
+    if known.outside == record.outside:
+        return known
+    if not registers or await redis.call("EXISTS", keys.instances(agent)):
         where = (
             "elsewhere, with credentials of its own" if known.outside else "in a runner of this deployment"
         )
