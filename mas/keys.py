@@ -130,6 +130,11 @@ class Keys:
         begin, at, mark = name.partition("@")
         return begin.startswith(f"{self.prefix}mas.agent:") and at + mark == _mark(database)
 
+    def whose_redis_user(self, name: str) -> tuple[AgentId, InstanceId]:
+        """Return the instance that `redis_user` named so."""
+        agent, _, instance = name.partition("@")[0].removeprefix(f"{self.prefix}mas.agent:").partition(":")
+        return AgentId(agent), InstanceId(instance)
+
     def state(self, agent: AgentId) -> str:
         """Name the hash of an agent's state."""
         return f"{self.prefix}agent.state:{agent}"

@@ -54,9 +54,11 @@ class Attempts:
         self._failed_at = self._reported_at = float("-inf")
         """When there was trouble last, as far as this life knows."""
         self.report_due = False
+        self.unfinished: list[bytes] = []
+        """Entries that are left to others, for this life stops before their next start."""
 
     def stop(self) -> None:
-        """Wait no longer between attempts: what is not handled by now is left pending."""
+        """Start nothing any more: what waits for its next start is `unfinished`."""
         self._stopping.set()
 
     async def first(self, delivery: Delivery) -> None:
@@ -69,6 +71,9 @@ class Attempts:
         It may have caused that crash: alone, it spends only its own attempts.
         """
         async with self._one_at_a_time:
+            if self._stopping.is_set():
+                self.unfinished.append(delivery.entry)
+                return
             # What came before it is settled first, on the same connection, or its crash would cost them too.
             self._settling.flush()
             starts = await self._count_start(delivery)
@@ -139,6 +144,7 @@ class Attempts:
                 CAUSE.reset(cause)
             with anyio.move_on_after(backoff(attempt, first=limits.backoff_first, cap=limits.backoff_cap)):
                 await self._stopping.wait()
+                self.unfinished.append(delivery.entry)
                 return
             attempt = await self._count_start(delivery)
             if not attempt:

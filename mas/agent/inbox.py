@@ -23,7 +23,7 @@ from mas.agent.received import AgentMessage, SendReply
 from mas.agent.services import Services
 from mas.agent.settling import Settling
 from mas.agent.window import MOST, Window
-from mas.bus import reclaim
+from mas.bus import HANDED_BACK, reclaim
 from mas.errors import IntegrityError, MessageRefused, RedisUnavailable
 from mas.keys import AGENT_GROUP
 from mas.log import logger
@@ -32,6 +32,10 @@ from mas.trust import Credential
 
 log = logger(__name__)
 
+_FEW = 10
+"""Taken over at once, at least: a look for fewer would pass over too little of a long list."""
+_LAST_WORDS = 1.0
+"""Seconds that handing back may take at the end of a life."""
 _RESTING = 2
 """Workers that wait for mail; those who were called beyond that end when there is no more."""
 SWEEP = 8.0
@@ -64,6 +68,7 @@ class Inbox:
         agent = credential.agent_id
         self._shared = services.keys.stream(agent)
         self._own = services.keys.instance_stream(agent, credential.instance_id)
+        self._enrolment = services.keys.token_hash(agent, credential.instance_id)
         self._ring = services.keys.ring(agent)
         self._window = Window(concurrency)
         self._claims = services.claims(self._redis, AGENT_GROUP, self._me)
@@ -75,16 +80,20 @@ class Inbox:
         self._idle: anyio.Event | None = None
         self._rung, self._more, self._paused = True, False, False
         self._working, self._called = 0, False
+        self._trouble = ""
         self._resting: list[anyio.Event] = []
         self._backlog_after: bytes | None = b"-"
         self._generation = 0
-        self._reclaim_due = self._care_due = False
+        # What others left comes before anything new.
+        self._reclaim_due, self._care_due = True, False
+        self._reading = anyio.Lock(fast_acquire=True)
         self._next_sweep = self._next_reclaim = 0.0
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Read until cancelled; ready once its groups exist and the first look has been made."""
         self._generation = self._redis.generation
-        await self._ensure_groups()
+        while not await self._ensure_groups():
+            await self._clock.sleep(pause(1, first=0.5, cap=0.5))
         async with anyio.create_task_group() as self._tasks:
             self._services.subscriber.listen(self._ring, self._rang)
             self._services.pulse.join(self)
@@ -96,26 +105,36 @@ class Inbox:
             finally:
                 self._services.pulse.leave(self)
                 self._services.subscriber.ignore(self._ring, self._rang)
+                self._paused = True
+                with anyio.move_on_after(_LAST_WORDS, shield=True):
+                    # After a drain there is nothing left; after a crash, what it did not begin.
+                    await self._hand_back()
 
     async def drain(self) -> None:
         """Start nothing more and return once every handler under way has returned.
 
-        What was read and not begun stays pending, and no start is counted: it is found again.
+        What was read and not begun is handed back, and no start is counted: another instance takes it. So
+        is what waits for another attempt, with the attempts that it had.
         """
         self._paused = True
         self._attempts.stop()
-        await self._leave()
+        await self._hand_back()
         await self.quiet()
         self._settling.flush()
         await self._settling.confirmed()
         # What a read brought that was under way.
-        await self._leave()
+        async with self._reading:
+            await self._hand_back()
 
-    async def _leave(self) -> None:
+    async def _hand_back(self) -> None:
         unstarted = [delivery.entry for delivery, found_again in self._queue if not found_again]
+        started = [delivery.entry for delivery, found_again in self._queue if found_again]
+        started += self._attempts.unfinished
         self._queue.clear()
-        if unstarted:
-            await self._settling.not_started(unstarted)
+        self._attempts.unfinished.clear()
+        for entries, begun in ((unstarted, False), (started, True)):
+            if entries:
+                await self._settling.hand_back(entries, self._ring, started=begun)
 
     async def quiet(self) -> None:
         """Return once no handler runs; comes true only after a `pause`, or when there is no mail."""
@@ -152,7 +171,10 @@ class Inbox:
             self._wake.set()
 
     def _rang(self, instance: bytes | None) -> None:
-        if not instance or instance == self._me.encode():
+        if instance == HANDED_BACK:
+            self._reclaim_due = True
+            self._wake.set()
+        elif not instance or instance == self._me.encode():
             self._rung = True
             self._wake.set()
 
@@ -168,26 +190,31 @@ class Inbox:
             self._care_due = False
             await self._settling.tend()
             await self._attempts.report()
-            await self._read()
+            async with self._reading:
+                await self._read()
+            self._trouble = ""
             await self._wait()
         except RedisUnavailable:
             await self._redis.connected()
             await self._clock.sleep(pause(1, first=0.1, cap=0.1))
         except ResponseError as error:
-            # NOGROUP after a flush: mail that comes from now on must not be skipped.
-            log.warning("redis refused a read; looking after the groups", problem=str(error))
+            # NOGROUP after a flush: mail that comes from now on must not be skipped. Until it is enrolled
+            # again, an instance has no stream of its own, and nothing that it sent would be let through.
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                log.warning("redis refused a read; looking after the groups", problem=self._trouble)
             await self._clock.sleep(pause(1, first=0.5, cap=0.5))
             await self._ensure_groups()
             self._rung = True
 
-    async def _ensure_groups(self) -> None:
-        await self._claims.ensure_groups(self._shared, self._own)
+    async def _ensure_groups(self) -> bool:
+        return await self._claims.ensure_groups(self._shared, self._own, self._enrolment)
 
     async def _wait(self) -> None:
         while not (
             self._rung
             or (self._more and self._runs_dry() and not self._paused)
-            or (self._reclaim_due and not self._paused)
+            or (self._reclaim_due and self._runs_dry() and not self._paused)
             or self._care_due
             or self._attempts.report_due
             or self._generation != self._redis.generation
@@ -203,14 +230,9 @@ class Inbox:
 
     async def _read(self) -> None:
         self._rung = False
-        if self._reclaim_due and not self._paused:
-            self._reclaim_due = False
-            idle = self._services.delivery.lease
-            taken = await reclaim(self._redis, self._shared, AGENT_GROUP, self._me, idle=idle)
-            if taken:
-                self._attempts.lapsed(taken)
-                self._backlog_after = b"-"
         room = 0 if self._paused else max(0, self._window.size - len(self._queue) - self._working)
+        if self._reclaim_due and room > 0 and self._backlog_after is None:
+            await self._reclaim(room)
         if room > 0 and self._backlog_after is not None:
             await self._read_backlog(room)
             room = 0
@@ -231,6 +253,16 @@ class Inbox:
                 self._more = len(entries) >= room
         if self._backlog_after is not None:
             self._more = True
+
+    async def _reclaim(self, room: int) -> None:
+        idle, count = self._services.delivery.lease, max(room, _FEW)
+        taken, lapsed, self._reclaim_due = await reclaim(
+            self._redis, self._shared, AGENT_GROUP, self._me, idle=idle, count=count
+        )
+        if lapsed:
+            self._attempts.lapsed(lapsed)
+        if taken:
+            self._backlog_after = b"-"
 
     def _take(self, entries: list[Any]) -> None:
         for entry, fields in entries:
@@ -295,7 +327,9 @@ class Inbox:
             if self._settling.holds(held.id):
                 continue
             if (delivery := self._open(held.id, held.fields, "")) is not None:
-                self._queue.append((delivery, True))
+                self._queue.append((delivery, held.starts > 0))
+        # What others left may be older than what waits here.
+        self._queue = deque(sorted(self._queue, key=_place))
         self._backlog_after = page[-1].id if len(page) >= room else None
         if self._backlog_after is None:
             # What came meanwhile was rung for before anybody listened, or is waiting behind the backlog.
@@ -341,4 +375,11 @@ class Inbox:
         self._settling.flush()
         if self._more:
             self._window.emptied(self._clock.monotonic())
+        if self._more or self._reclaim_due:
             self._wake.set()
+
+
+def _place(waiting: tuple[Delivery, bool]) -> tuple[int, int]:
+    """Return where in its stream a delivery stands."""
+    milliseconds, _, number = waiting[0].entry.partition(b"-")
+    return int(milliseconds), int(number)

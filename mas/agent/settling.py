@@ -38,7 +38,8 @@ class Settling:
         self._settled_before: set[bytes] = set()
         self._good_until = float("inf")
         """Until when all that is done is known to be ours."""
-        self._doubtful: list[bytes] = []
+        self._unsettled: list[tuple[str, list[bytes]]] = []
+        """What is done and to be settled with a look: refused by Redis, or perhaps not ours any more."""
         self._posted: list[tuple[Reply, str, list[bytes]]] = []
 
     def hold(self, delivery: Delivery, now: float) -> bool:
@@ -85,10 +86,16 @@ class Settling:
         """Count a handler's start that is about to happen and return how many that makes; 0 if not ours."""
         return await self._claims.attempt(self._stream, entry)
 
-    async def not_started(self, entries: list[bytes]) -> None:
-        """Note that no handler was ever started on these; of no answer, they count as started once."""
+    async def hand_back(self, entries: list[bytes], ring: str, *, started: bool) -> None:
+        """Leave entries to others at once; of no answer, these find them when the lease has lapsed.
+
+        :param started: whether a handler was ever started on them; if not, none is counted
+        """
+        for entry in entries:
+            # Or it would be renewed.
+            self.release(entry)
         with suppress(RedisError, RedisUnavailable):
-            await self._claims.not_started(self._stream, entries)
+            await self._claims.hand_back(self._stream, entries, ring, lease=self._lease, started=started)
 
     def release(self, entry: bytes) -> None:
         """Forget an entry that is not ours any more."""
@@ -102,7 +109,7 @@ class Settling:
         done, self._done = self._done, []
         good_until, self._good_until = self._good_until, float("inf")
         if self._claims.bare and self._clock.monotonic() > good_until - self._lease / 4:
-            self._doubtful += done
+            self._unsettled.append((self._stream, done))
         else:
             self._post(self._stream, done)
 
@@ -116,9 +123,11 @@ class Settling:
         :param now: monotonic seconds
         """
         self.flush()
+        if self._posted:
+            self._look_at_answers()
         if not self._held:  # as nearly always in nearly all of a thousand agents
-            return bool(self._doubtful)
-        return bool(self._doubtful) or any(now - since > self._lease / 3 for _, since in self._held.values())
+            return bool(self._unsettled)
+        return bool(self._unsettled) or any(now - since > self._lease / 3 for _, since in self._held.values())
 
     async def tend(self) -> None:
         """Renew what has been held for a third of its lease; let go of what turned out to be lost.
@@ -136,9 +145,17 @@ class Settling:
                     self.release(entry)
                 elif entry in self._held:
                     self._held[entry] = (self._held[entry][0], now)
-        if self._doubtful:
-            doubtful, self._doubtful = self._doubtful, []
-            await self._claims.settle(self._stream, doubtful)
+        await self._settle_refused()
+
+    async def _settle_refused(self) -> None:
+        self._look_at_answers()
+        while self._unsettled:
+            # Kept until it is settled: where there is no group it is refused again, and lost were it dropped.
+            await self._claims.settle(*self._unsettled[0])
+            del self._unsettled[0]
+
+    def _look_at_answers(self) -> None:
+        """Forget what is settled, and note what Redis refused to settle."""
         still_due, self._posted = self._posted, []
         for reply, stream, entries in still_due:
             if not reply.done:
@@ -149,15 +166,15 @@ class Settling:
             except RedisUnavailable:
                 continue
             except RedisError:
-                await self._claims.settle(stream, entries)
+                self._unsettled.append((stream, entries))
 
     async def confirmed(self) -> None:
-        """Wait until every posted settlement has its answer."""
+        """Wait until every posted settlement has its answer; settle once more what was refused."""
         for reply, _, _ in self._posted:
-            try:
+            with suppress(RedisError, RedisUnavailable):
                 await reply.result()
-            except (RedisError, RedisUnavailable):
-                continue
+        with suppress(RedisError, RedisUnavailable):
+            await self._settle_refused()
 
     def _post(self, stream: str, entries: list[bytes]) -> None:
         reply = self._claims.post_settlement(stream, entries)

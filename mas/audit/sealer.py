@@ -43,7 +43,7 @@ _SUITED, _BUSY, _UNABLE = range(3)
 _RENEWAL: Final = 0.5  # seconds
 _FLUSH: Final = 3.0  # seconds that sealing the rest may take at the end
 _FULL: Final = 0.75  # of what one seal covers, when the next look is due
-_GLANCE: Final = 0.1  # seconds between two questions whether a burst has begun
+_GLANCE: Final = 0.25  # seconds between two questions whether a burst has begun
 _SOONEST: Final = 0.02  # seconds between two looks
 _RETENTION: Final = 5.0  # seconds between two looks at what is too old
 
@@ -111,6 +111,9 @@ class Sealer:
                 self._events.alarm(self._keys.audit_seals, f"cannot seal: {error}")
                 self._author = None
                 await self._stand_back()
+            if self._clerk is not None:
+                # Whoever seals now has a process of its own, where one is worth it.
+                self._clerk.note(0.0)
             await self._clock.sleep(_RENEWAL)
 
     async def _work(self) -> None:

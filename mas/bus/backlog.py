@@ -16,7 +16,9 @@ BACKLOG = Script(
     local found = {}
     for i, entry in ipairs(held) do
       local there = redis.call('XRANGE', KEYS[1], entry[1], entry[1])
-      redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, entry[1], 'JUSTID')
+      -- What was handed back is read as if for the first time, which counts.
+      local starts = entry[4] > 0 and entry[4] or 1
+      redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, entry[1], 'RETRYCOUNT', starts, 'JUSTID')
       found[i] = {entry[1], entry[4], there[1] and there[1][2] or false}
     end
     return found
@@ -29,7 +31,7 @@ class Held(NamedTuple):
 
     id: bytes
     starts: int
-    """How often a handler was started on it, as far as Redis was told."""
+    """How often a handler was started on it, as far as Redis was told; 0 for what was handed back."""
     fields: list[bytes] | None
     """None when the entry was deleted or trimmed while it was pending."""
 

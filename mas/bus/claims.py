@@ -15,8 +15,8 @@ import anyio
 from redis.exceptions import ResponseError
 
 from mas.bus.backlog import Held, backlog
-from mas.bus.groups import ensure_group
-from mas.bus.lease import ATTEMPT, NOT_STARTED, RENEW
+from mas.bus.groups import OWN_GROUP, ensure_group
+from mas.bus.lease import ATTEMPT, HAND_BACK, HANDED_BACK, RENEW
 from mas.bus.settle import SETTLE
 from mas.redis import Redis, Reply
 
@@ -32,8 +32,12 @@ class Claims(Protocol):
     bare: bool
     """Whether a settlement must not be posted for an entry whose lease may have lapsed."""
 
-    async def ensure_groups(self, *streams: str) -> None:
-        """Return once the consumer's group exists on these streams."""
+    async def ensure_groups(self, shared: str, own: str, enrolment: str) -> bool:
+        """See to it that the consumer's group exists on both streams; False while there can be no own one.
+
+        :param enrolment: the key whose presence says that the consumer is enrolled, so that its stream ends
+            with it
+        """
         ...
 
     def post_settlement(self, stream: str, entries: Sequence[bytes]) -> Reply:
@@ -52,8 +56,15 @@ class Claims(Protocol):
         """Count the start of a handler; return how many that makes, 0 if the entry is not ours."""
         ...
 
-    async def not_started(self, stream: str, entries: Sequence[bytes]) -> None:
-        """Note that no handler was ever started on those of the entries that are still ours."""
+    async def hand_back(
+        self, stream: str, entries: Sequence[bytes], ring: str, *, lease: float, started: bool
+    ) -> None:
+        """Let others take those of the entries that are still ours, without waiting for the lease to lapse.
+
+        :param ring: the channel on which they are told
+        :param lease: seconds that whoever takes them over waits for
+        :param started: whether the count of handlers' starts stays; False: there never was one
+        """
         ...
 
     async def backlog(self, stream: str, *, after: bytes = b"-", count: int = 100) -> list[Held]:
@@ -69,10 +80,10 @@ class FencedClaims:
     def __init__(self, redis: Redis, group: str, consumer: str) -> None:
         self._redis, self._group, self._consumer = redis, group, consumer
 
-    async def ensure_groups(self, *streams: str) -> None:
+    async def ensure_groups(self, shared: str, own: str, enrolment: str) -> bool:
         """Create what is missing."""
-        for stream in streams:
-            await ensure_group(self._redis, stream, self._group)
+        await ensure_group(self._redis, shared, self._group)
+        return bool(await self._redis.run_script(OWN_GROUP, [own, enrolment], [self._group]))
 
     def post_settlement(self, stream: str, entries: Sequence[bytes]) -> Reply:
         """See `Claims`; what is not ours is left alone."""
@@ -93,9 +104,12 @@ class FencedClaims:
         """See `Claims`."""
         return int(await self._redis.run_script(ATTEMPT, [stream], [self._group, self._consumer, entry]))
 
-    async def not_started(self, stream: str, entries: Sequence[bytes]) -> None:
+    async def hand_back(
+        self, stream: str, entries: Sequence[bytes], ring: str, *, lease: float, started: bool
+    ) -> None:
         """See `Claims`."""
-        await self._redis.run_script(NOT_STARTED, [stream], [self._group, self._consumer, *entries])
+        how = (int(lease * 1000), int(not started), ring, HANDED_BACK)
+        await self._redis.run_script(HAND_BACK, [stream], [self._group, self._consumer, *how, *entries])
 
     async def backlog(self, stream: str, *, after: bytes = b"-", count: int = 100) -> list[Held]:
         """See `Claims`."""
@@ -113,11 +127,12 @@ class BareClaims:
     def __init__(self, redis: Redis, group: str, consumer: str) -> None:
         self._redis, self._group, self._consumer = redis, group, consumer
 
-    async def ensure_groups(self, *streams: str) -> None:
+    async def ensure_groups(self, shared: str, own: str, enrolment: str) -> bool:  # noqa: ARG002 - not its to see
         """Wait for the gateway to create them: this consumer may not."""
-        for stream in streams:
+        for stream in (shared, own):
             while not await self._exists(stream):  # noqa: ASYNC110 - it may listen to its own ring only
                 await anyio.sleep(_PAUSE)
+        return True
 
     def post_settlement(self, stream: str, entries: Sequence[bytes]) -> Reply:
         """See `Claims`; the caller knows that the leases stand."""
@@ -150,20 +165,29 @@ class BareClaims:
         counted = self._claim(stream, entry, "RETRYCOUNT", starts, idle=held[0][2])
         return starts if await counted.result() else 0
 
-    async def not_started(self, stream: str, entries: Sequence[bytes]) -> None:
-        """See `Claims`."""
+    async def hand_back(
+        self,
+        stream: str,
+        entries: Sequence[bytes],
+        ring: str,  # noqa: ARG002 - it may not ring
+        *,
+        lease: float,
+        started: bool,
+    ) -> None:
+        """See `Claims`; others find it when they look for what the dead left."""
+        how = ("IDLE", int(lease * 1000), *(() if started else ("RETRYCOUNT", 0)))
         looks = [(entry, self._look(stream, entry)) for entry in entries]
         for entry, look in looks:
             if held := await look.result():
-                await self._claim(stream, entry, "RETRYCOUNT", 0, idle=held[0][2]).result()
+                await self._claim(stream, entry, *how, idle=held[0][2]).result()
 
     async def backlog(self, stream: str, *, after: bytes = b"-", count: int = 100) -> list[Held]:
         """See `Claims`."""
         first = after if after == b"-" else b"(" + after
         held = await self._redis.call("XPENDING", stream, self._group, first, "+", count, self._consumer)
         asked = [(one, self._redis.post("XRANGE", stream, one[0], one[0])) for one in held]
-        for entry, _, idle, _ in held:
-            self._claim(stream, entry, idle=idle)
+        for entry, _, idle, starts in held:
+            self._claim(stream, entry, *(() if starts else ("RETRYCOUNT", 1)), idle=idle)
         found = []
         for (entry, _, _, starts), reply in asked:
             there = await reply.result()

@@ -2,7 +2,19 @@
 
 from redis.exceptions import ResponseError
 
-from mas.redis import Redis
+from mas.redis import Redis, Script
+
+OWN_GROUP = Script(
+    "make an own group",
+    # KEYS: a stream of one reader alone, the key whose presence says that this reader is enrolled.
+    # ARGV: group.  Returns 0 if neither is there: what nobody is enrolled for, nobody would delete.
+    """
+    if redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then return 0 end
+    local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+    if type(made) == 'table' and made.err and not made.err:find('BUSYGROUP') then return made end
+    return 1
+    """,
+)
 
 
 async def ensure_group(redis: Redis, stream: str, group: str) -> None:

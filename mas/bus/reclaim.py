@@ -1,5 +1,7 @@
 """Take over what the dead left: by idle time, or at once from a consumer known to be dead."""
 
+from typing import NamedTuple
+
 from mas.log import logger
 from mas.redis import Redis, Script
 
@@ -20,25 +22,36 @@ TAKE_OVER = Script(
 )
 
 
+class Reclaimed(NamedTuple):
+    """What was taken over."""
+
+    taken: int
+    lapsed: int
+    """How many of them somebody let lapse; the others were handed back."""
+    more: bool
+    """Whether there may be more."""
+
+
 async def reclaim(
     redis: Redis, stream: str, group: str, consumer: str, *, idle: float, count: int = 100
-) -> int:
-    """Take over up to `count` entries that nobody has touched for `idle` seconds.
+) -> Reclaimed:
+    """Take over `count` entries or a few more that nobody has touched for `idle` seconds.
 
     They join the consumer's own backlog, which is where it reads them from; how often they were
     started is left as it was.
-
-    :returns: how many were taken over
     """
-    cursor, taken = b"0-0", 0
+    cursor, taken = b"0-0", list[bytes]()
     while True:
         cursor, claimed, lost = await redis.call(
             "XAUTOCLAIM", stream, group, consumer, int(idle * 1000), cursor, "COUNT", count, "JUSTID"
         )
-        taken += len(claimed)
+        taken += claimed
         if lost:
             log.error(
                 "entries were trimmed or deleted while they were pending", stream=stream, lost=len(lost)
             )
-        if cursor == b"0-0" or taken >= count:
-            return taken
+        if cursor == b"0-0" or len(taken) >= count:
+            break
+    asked = [redis.post("XPENDING", stream, group, entry, entry, 1, consumer) for entry in taken]
+    starts = [found[0][3] for reply in asked if (found := await reply.result())]
+    return Reclaimed(len(taken), sum(count > 0 for count in starts), cursor != b"0-0")

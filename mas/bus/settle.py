@@ -7,11 +7,17 @@ from mas.redis import Script
 
 SETTLE = Script(
     "settle",
-    # KEYS: stream.  ARGV: group, consumer, entry id...  Returns how many were ours.
+    # KEYS: stream.  ARGV: group, consumer, entry id...  Returns how many were ours. Where the group is gone
+    # nobody owns them: they are removed, or the next group would begin with them, and the error is returned.
     """
     local held, ours = {}, {}
     -- A group is nearly always one stretch of the pending list, in order: one look instead of many.
-    for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[#ARGV], 500, ARGV[2])) do
+    local stretch = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[#ARGV], 500, ARGV[2])
+    if stretch.err then
+      if stretch.err:find('NOGROUP') then redis.call('XDEL', KEYS[1], unpack(ARGV, 3)) end
+      return stretch
+    end
+    for _, entry in ipairs(stretch) do
       held[entry[1]] = true
     end
     for i = 3, #ARGV do

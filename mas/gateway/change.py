@@ -24,6 +24,8 @@ class Outcome(IntEnum):
     UNDELIVERABLE = 6
     """The target's key holds something that is no stream."""
     CHAIN_SPENT = 7
+    GONE = 8
+    """The instance that a reply is for is there no more."""
     RATE_LIMITED = 1_000
     CIRCUIT_OPEN = 1_000_000_000
 
@@ -52,6 +54,16 @@ class Write(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     stream: str
     fields: tuple[str, ...]
+
+
+class OwnWrite(Write, array_like=True, frozen=True, gc=False):
+    """An entry for the stream of one instance: left out if that instance is gone.
+
+    An instance is there as long as its stream is, or it beats. Nothing else makes that stream, or what
+    comes after its end would lie there for ever.
+    """
+
+    heartbeat: str
 
 
 class Removal(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -39,7 +39,21 @@ local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1e6
 """
 
-_CHANGES = """local outcomes, acked, marked, answers, rung, length = {}, {}, {}, {}, {}, {}
+_CHANGES = """local absent = {}
+-- Why an entry for one instance cannot be written, as an outcome; 0 if it can, or is for all. Where the
+-- question is denied it can: an error here would leave the batch half done.
+local function absence(write)
+  local stream, heartbeat = write[1], write[3]
+  if not heartbeat then return 0 end
+  if not absent[stream] then
+    local kind = redis.pcall('TYPE', stream).ok or 'stream'
+    if kind == 'none' then absent[stream] = redis.pcall('EXISTS', heartbeat) == 0 and 8 or 0
+    else absent[stream] = kind == 'stream' and 0 or 6 end
+  end
+  return absent[stream]
+end
+
+local outcomes, acked, marked, answers, rung, length = {}, {}, {}, {}, {}, {}
 for i, change in ipairs(changes) do
   local ingress, entry, writes, token, paying, mark, answered, target, circuit, chain,
     report, removal, rings = unpack(change)
@@ -54,6 +68,7 @@ for i, change in ipairs(changes) do
   if outcome ~= 0 then
   elseif token > 0 and not valid[token] then outcome = 2
   elseif answered[1] ~= '' and redis.call('GETBIT', answered[1], answered[2]) == 1 then outcome = 4
+  elseif answered[1] ~= '' and absence(writes[1]) > 0 then outcome = absence(writes[1])
   elseif target ~= '' and length[target] >= max_backlog then outcome = 5
   elseif chain ~= '' and chain_is_spent(chain) then outcome = 7
   elseif closed_in > 0 then outcome = 1000000000 + math.ceil(closed_in * 1000)
@@ -91,7 +106,9 @@ for i, change in ipairs(changes) do
       end
     end
     if report[1] ~= '' and outcome == 0 then circuit_report(unpack(report)) end
-    for _, write in ipairs(writes) do redis.pcall('XADD', write[1], '*', unpack(write[2])) end
+    for _, write in ipairs(writes) do
+      if not write[3] or absence(write) == 0 then redis.pcall('XADD', write[1], '*', unpack(write[2])) end
+    end
     if target ~= '' then length[target] = length[target] + 1 end
     for _, ring in ipairs(rings) do
       rung[ring[1]] = rung[ring[1]] or {}

@@ -10,6 +10,7 @@ _FOUND = {
     Outcome.ANSWERED: Verdict(Decision.REPLAYED, "the request has its answer already", "commit"),
     Outcome.BACKLOG_FULL: Verdict(Decision.BACKLOG_FULL, "too much mail waits for the target", "commit"),
     Outcome.UNDELIVERABLE: Verdict(Decision.TARGET_UNKNOWN, "the target's key holds no stream", "commit"),
+    Outcome.GONE: Verdict(Decision.TARGET_UNKNOWN, "the instance that asked is gone", "commit"),
     Outcome.CHAIN_SPENT: Verdict(
         Decision.RATE_LIMITED,
         "the message that began this chain has caused too many",

@@ -12,7 +12,18 @@ from mas.audit.payload import encrypt
 from mas.control import ANSWER_TYPE, DECISION_TYPE, Notice
 from mas.decision import Decision
 from mas.gateway.burial import Burial, Lost
-from mas.gateway.change import NO_MARK, NO_OUTCOMES, NO_REMOVAL, Change, Mark, Outcomes, Removal, Ring, Write
+from mas.gateway.change import (
+    NO_MARK,
+    NO_OUTCOMES,
+    NO_REMOVAL,
+    Change,
+    Mark,
+    Outcomes,
+    OwnWrite,
+    Removal,
+    Ring,
+    Write,
+)
 from mas.gateway.floods import Floods, proves_nothing
 from mas.gateway.pipeline import decide
 from mas.gateway.snapshot import Snapshot
@@ -274,7 +285,12 @@ class Scribe:
     ) -> Write:
         route = f"{ingress} {self._expires} {permit}"
         sealed = seal(self._keyring.seal(target), target, instance, route, envelope)
-        return Write(stream, ("envelope", envelope.decode(), "route", route, "seal", sealed))
+        fields = ("envelope", envelope.decode(), "route", route, "seal", sealed)
+        return (
+            OwnWrite(stream, fields, self._keys.heartbeat(target, instance))
+            if instance
+            else Write(stream, fields)
+        )
 
     def _mark(self, submission: Submission) -> Mark:
         if not (submission.proven and self._marks):

@@ -61,6 +61,13 @@ ENROL = Script(
       local made = redis.pcall('XGROUP', 'CREATE', KEYS[i], reader, '0', 'MKSTREAM')
       if type(made) == 'table' and made.err and not made.err:find('BUSYGROUP') then return made end
     end
+    -- A consumer that nobody is and that holds nothing: one that died, and what it held was taken over since.
+    for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[9], group)) do
+      local name, pending = consumer[2], consumer[4]
+      if pending == 0 and redis.call('SISMEMBER', KEYS[5], name) == 0 then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[9], group, name)
+      end
+    end
     for i = 13, #KEYS do redis.call(i <= 12 + offers and 'SADD' or 'SREM', KEYS[i], agent) end
     for _, event in ipairs(events) do redis.call('PUBLISH', KEYS[12], event) end
     return 1

@@ -191,6 +191,8 @@ class GrantKeeper:
     ) -> None:
         self._redis, self._keys, self._keyring, self._events = redis, keys, keyring, events
         self._tombstones, self._in_flight, self._clock = tombstones, in_flight, clock
+        self._spent: set[str] = set()
+        """Grants that had no answer at the last look; another keeper may have been about to write it."""
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Answer until cancelled; an unreachable Redis is waited out."""
@@ -204,14 +206,16 @@ class GrantKeeper:
 
     async def look(self) -> None:
         """Look once who asks; forget grants that are spent or have expired."""
+        before, self._spent = self._spent, set()
         for name in await self._redis.call("SMEMBERS", self._keys.grants):
             grant = name.decode("utf-8", "replace")
             place = self._keys.grant(grant)
             stored = await self._redis.call("GET", place)
             if stored is None:
                 if not await self._redis.call("EXISTS", self._keys.grant_answer(grant)):
-                    await self._redis.call("ACL", "DELUSER", self._keys.grant_user(grant))
-                    await self._redis.call("SREM", self._keys.grants, grant)
+                    self._spent.add(grant)
+                    if grant in before:
+                        await self._forget(grant)
                 continue
             asked = await self._redis.call("GET", self._keys.grant_asked(grant))
             if asked is None:
@@ -222,6 +226,12 @@ class GrantKeeper:
             except IntegrityError as error:
                 self._events.alarm(error.what, error.problem)
                 await self._redis.call("DEL", place)
+
+    async def _forget(self, grant: str) -> None:
+        # First its user: what that one may write, it may write without an end.
+        await self._redis.call("ACL", "DELUSER", self._keys.grant_user(grant))
+        await self._redis.call("DEL", self._keys.grant_asked(grant))
+        await self._redis.call("SREM", self._keys.grants, grant)
 
     async def _answer(self, grant: str, issued: _Issued, asked: bytes) -> None:
         agent, now = AgentId(issued.record.agent_id), self._clock.wall()

@@ -200,6 +200,12 @@ class OutsiderKeeper:
         if strangers := there - enrolled.keys():
             log.warning("a redis user without an enrolment is removed", users=sorted(strangers))
             await self._redis.call("ACL", "DELUSER", *strangers)
+            # Until now it could say that it lives, without an end and after it was taken off the books.
+            whose = [self._keys.whose_redis_user(name) for name in strangers]
+            traces = [
+                key for who in whose for key in (self._keys.heartbeat(*who), self._keys.instance_stream(*who))
+            ]
+            await self._redis.call("DEL", *traces)
         if enrolled and await default_user_is_open(self._redis):
             self._alarm("redis", "its default user has no password; agents that run elsewhere are not let in")
             return

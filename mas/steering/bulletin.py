@@ -73,6 +73,8 @@ class Bulletin:
         """
         body = msgspec.json.encode(self._look())
         listed = self._redis.post("SADD", self._keys.runners, self._runner)
+        # Where none runs any more, nobody is left to take the names of those that were killed off it.
+        self._redis.post("PEXPIRE", self._keys.runners, int(LIFE * 1000))
         stored = protect(self._keyring.record, self._place, body)
         await self._redis.call("SET", self._place, stored, "PX", int(LIFE * 1000))
         await listed.result()

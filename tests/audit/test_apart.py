@@ -135,6 +135,17 @@ async def test_the_process_goes_when_little_is_left_to_do_and_comes_back(desk):
     assert (await desk.verify()).flaws == []
 
 
+async def test_the_process_goes_when_another_seals(desk):
+    async with examining(desk, idle=0.2) as clerk:
+        await desk.redis.call("SET", KEYS.audit_sealer, "0 nobody")
+
+        async def gone():
+            await desk.write(1)
+            return not clerk.pid
+
+        await desk.until(gone)
+
+
 async def _gone(clerk):
     await checkpoint()
     return not clerk.pid

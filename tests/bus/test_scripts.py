@@ -1,9 +1,11 @@
 """Consumer groups: only who owns an entry renews, counts or settles it, and nobody's mail is dropped."""
 
 import pytest
+from redis.exceptions import ResponseError
 
 from mas.bus import (
     ATTEMPT,
+    HANDED_BACK,
     RENEW,
     RETIRE,
     SCRIPTS,
@@ -68,7 +70,7 @@ async def test_renewing_counts_no_start_and_ends_the_idle_time(redis, client):
     client.xclaim(S, G, "a", 0, [mine], idle=90_000, justid=True)
     assert await redis.run_script(RENEW, [S], [G, "a", mine]) == []
     assert pending(client)[mine] == ("a", 1)
-    assert await reclaim(redis, S, G, "b", idle=60) == 0
+    assert await reclaim(redis, S, G, "b", idle=60) == (0, 0, False)
 
 
 async def test_a_start_is_counted_for_the_owner_alone(redis, client):
@@ -81,13 +83,24 @@ async def test_a_start_is_counted_for_the_owner_alone(redis, client):
 
 
 @pytest.mark.parametrize("claims", [FencedClaims, BareClaims])
-async def test_what_was_read_and_never_started_is_counted_so_by_its_owner_alone(redis, client, claims):
+async def test_what_is_handed_back_may_be_taken_at_once_and_never_counted_as_started(redis, client, claims):
     await ensure_group(redis, S, G)
-    mine, begun, his = held_by(client, "a", 3)
+    mine, begun, kept, his = held_by(client, "a", 4)
     client.xclaim(S, G, "b", 0, [his], retrycount=4)
-    await claims(redis, G, "a").not_started(S, [mine, his, b"1-1"])
-    assert pending(client) == {mine: ("a", 0), begun: ("a", 1), his: ("b", 4)}
-    assert await claims(redis, G, "a").attempt(S, mine) == 1
+    heard = client.pubsub()
+    heard.subscribe("ring")
+    heard.get_message(timeout=1)
+    await claims(redis, G, "a").hand_back(S, [mine, his, b"1-1"], "ring", lease=60, started=False)
+    await claims(redis, G, "a").hand_back(S, [begun], "ring", lease=60, started=True)
+    assert pending(client) == {mine: ("a", 0), begun: ("a", 1), kept: ("a", 1), his: ("b", 4)}
+    rung = [heard.get_message(timeout=0.1) for _ in range(3)]
+    heard.close()
+    assert [m["data"] for m in rung if m] == ([] if claims is BareClaims else [HANDED_BACK] * 2)
+    assert await reclaim(redis, S, G, "c", idle=60) == (2, 1, False)
+    # Read by whoever took it, it counts as any read does; a start is counted on top only of what was begun.
+    found = await claims(redis, G, "c").backlog(S)
+    assert [(held.id, held.starts) for held in found] == [(mine, 0), (begun, 1)]
+    assert [pending(client)[entry] for entry in (mine, begun)] == [("c", 1), ("c", 1)]
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -100,6 +113,17 @@ async def test_settling_removes_what_is_ours_and_nothing_else(redis, client, ord
     assert pending(client) == {his: ("b", 2)}
     assert client.xlen(S) == 1
     assert await redis.run_script(SETTLE, [S], [G, "a", *mine]) == 0
+
+
+async def test_what_was_handled_when_its_group_went_is_removed_and_the_loss_told(redis, client):
+    await ensure_group(redis, S, G)
+    mine, other = held_by(client, "a", 2)
+    client.xgroup_destroy(S, G)
+    with pytest.raises(ResponseError, match="NOGROUP"):
+        await redis.run_script(SETTLE, [S], [G, "a", mine])
+    await ensure_group(redis, S, G)
+    ((_, left),) = client.xreadgroup(G, "b", {S: ">"})
+    assert [entry for entry, _ in left] == [other]
 
 
 async def test_the_own_backlog_is_read_in_pages_without_counting_it_as_started(redis, client):
@@ -123,8 +147,9 @@ async def test_reclaiming_walks_a_long_pending_list_past_what_was_trimmed(redis,
         client.xdel(S, ids[at])
     client.xclaim(S, G, "dead", 0, ids, idle=90_000, justid=True)
     taken = 0
-    while got := await reclaim(redis, S, G, "a", idle=60, count=100):
-        taken += got
+    while (got := await reclaim(redis, S, G, "a", idle=60, count=100)).taken:
+        assert got.lapsed == got.taken
+        taken += got.taken
     assert taken == 500
     assert {owner for owner, _ in pending(client).values()} == {"a"}
     assert {starts for _, starts in pending(client).values()} == {1}
@@ -133,7 +158,7 @@ async def test_reclaiming_walks_a_long_pending_list_past_what_was_trimmed(redis,
 async def test_reclaiming_leaves_what_somebody_still_holds(redis, client):
     await ensure_group(redis, S, G)
     held_by(client, "alive", 3)
-    assert await reclaim(redis, S, G, "a", idle=60) == 0
+    assert await reclaim(redis, S, G, "a", idle=60) == (0, 0, False)
 
 
 async def test_taking_over_waits_for_the_lease_to_end(redis, client):

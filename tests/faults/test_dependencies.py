@@ -28,6 +28,8 @@ ASKED = [
     "expire",
     "hset",
     "incr",
+    "type",
+    "exists",
 ]
 """What a gateway asks of Redis or does there, by itself or in its scripts."""
 GRANTED = [{"type": "allow", "from": "a", "to": "b"}]

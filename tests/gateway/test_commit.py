@@ -12,6 +12,7 @@ from mas.gateway.change import (
     Mark,
     Outcome,
     Outcomes,
+    OwnWrite,
     Removal,
     Ring,
     Token,
@@ -161,6 +162,30 @@ async def test_a_target_whose_key_is_no_stream_gets_nothing_and_neighbours_their
     changes = [change(ids[0]), change(ids[1], target="no stream"), change(ids[2])]
     assert await run(redis, *changes) == [0, Outcome.UNDELIVERABLE, 0]
     assert client.xlen(TARGET) == 2
+
+
+async def test_what_is_for_one_instance_is_written_only_while_it_is_there(redis, client):
+    client.xgroup_create("own:there", "agents", "0", mkstream=True)
+    client.set("beat:lost its stream", "1")
+    client.set("own:no stream", "x")
+    names = ["there", "lost its stream", "gone", "no stream"]
+    ids = submitted(client, 8)
+
+    def telling(entry, name, number=None):
+        writes = (OwnWrite(f"own:{name}", ("n", name), f"beat:{name}"), Write(AUDIT, ("of", name)))
+        if number is None:
+            return Change(INGRESS, entry, writes)
+        return Change(INGRESS, entry, writes, mark=Mark("mark", number), answered=Mark("answered", number))
+
+    replies = [telling(entry, name, n) for n, (entry, name) in enumerate(zip(ids[:4], names, strict=True))]
+    notices = [telling(entry, name) for entry, name in zip(ids[4:], names, strict=True)]
+    assert await run(redis, *replies[2:]) == [Outcome.GONE, Outcome.UNDELIVERABLE]
+    # Nothing is marked yet: the refusal with its record is still to come.
+    assert (client.exists("answered", "mark", AUDIT), client.xlen(INGRESS)) == (0, 8)
+    assert await run(redis, *replies[:2], *notices) == [0] * 6
+    assert client.xlen(AUDIT) == 6
+    assert [client.xlen(f"own:{name}") for name in names[:3]] == [2, 2, 0]
+    assert client.type("own:no stream") == b"string"
 
 
 async def test_a_bucket_pays_for_each_message_and_tells_how_long_to_wait(redis, client):

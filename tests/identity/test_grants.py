@@ -10,10 +10,11 @@ from redis.exceptions import ResponseError
 
 import mas
 from mas import ConfigurationError, EnrolmentRefused, IntegrityError
-from mas.directory import AgentRecord
+from mas.audit import Events
+from mas.directory import AgentRecord, Tombstones
 from mas.ids import AgentId, InstanceId
 from mas.redis import RedisRefused, open_redis
-from mas.registry import SCRIPTS, GrantFile, issue_grant, redeem, revoke
+from mas.registry import SCRIPTS, GrantFile, GrantKeeper, issue_grant, redeem, revoke
 from mas.settings import RedisUrl
 from mas.testing.server import redis_server
 from mas.trust.grant import lock_answer, prove_grant, unlock_answer
@@ -211,3 +212,26 @@ def test_a_file_that_is_no_grant_is_refused(tmp_path):
         file.write_text(content)
         with pytest.raises(ConfigurationError, match="this is not a grant"):
             GrantFile.read(file)
+
+
+async def test_a_spent_grant_leaves_nothing_and_its_holder_waits_for_the_answer(operator, server):
+    grant = await issued(operator, server)
+    mine = f"*{grant.grant_id}*"
+    with blocking.Redis.from_url(grant.redis_url) as holder:
+        holder.set(KEYS.grant_asked(grant.grant_id), "x" * 100)
+    # Another keeper took it, and is about to answer.
+    await operator.call("DEL", KEYS.grant(grant.grant_id))
+    keeper = GrantKeeper(
+        operator, KEYS, KEYRING, Tombstones(), Events(operator, KEYS, KEYRING, "test"), in_flight=60
+    )
+    await keeper.look()
+    assert KEYS.grant_user(grant.grant_id).encode() in await operator.call("ACL", "USERS")
+    await operator.call("SET", KEYS.grant_answer(grant.grant_id), "x")
+    for _ in range(2):
+        await keeper.look()
+        assert KEYS.grant_user(grant.grant_id).encode() in await operator.call("ACL", "USERS")
+    await operator.call("DEL", KEYS.grant_answer(grant.grant_id))
+    for _ in range(2):
+        await keeper.look()
+    assert KEYS.grant_user(grant.grant_id).encode() not in await operator.call("ACL", "USERS")
+    assert await operator.call("KEYS", mine) == await operator.call("SMEMBERS", KEYS.grants) == []

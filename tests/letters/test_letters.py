@@ -15,8 +15,9 @@ from mas.decision import Decision
 from mas.ids import AgentId
 from mas.letters import LetterDesk, Redrive, Selection, write_order
 from mas.redis import open_redis, open_subscriber
+from mas.registry import leave
 from tests.cli.process import mas, write
-from tests.hand import decided
+from tests.hand import decided, enrolled
 from tests.redis.waiting import until
 from tests.world import (
     KEYRING,
@@ -145,6 +146,23 @@ async def test_a_full_backlog_refuses_a_redrive_too(redis_url):
             assert (await at.redrive(filed.id)).decision is Decision.BACKLOG_FULL
             assert [each.id for each in await at.all()] == [filed.id]
             assert client.xlen(KEYS.stream(AgentId("b"))) == 1
+
+
+async def test_an_answer_to_one_that_is_gone_is_not_to_be_redriven_into_the_void(redis_url):
+    wild = [{"type": "allow_wildcard", "agent": "hand"}]
+    async with running(redis_url, permissions=wild, b=Fragile) as system, office(redis_url) as at:
+        with asking(redis_url) as client:
+            b, hand = system.agent("b"), await enrolled(system, client, "hand")
+            hand.send("b", "ask", 1, correlation_id="1" * 32)
+            await b.got.reaches(1)
+            await leave(system.redis, KEYS, hand.agent, hand.instance, in_flight=60)
+            b.works = True
+            await until(lambda: letters(client))
+            (filed,) = await at.all()
+            assert (filed.letter.decision, filed.letter.target) == (Decision.TARGET_UNKNOWN, "hand")
+            assert (await at.redrive(filed.id)).decision is Decision.TARGET_UNKNOWN
+            assert [each.id for each in await at.all()] == [filed.id]
+            assert not client.exists(KEYS.instance_stream(hand.agent, hand.instance))
 
 
 async def test_redriven_by_several_at_once_it_is_delivered_once(redis_url):

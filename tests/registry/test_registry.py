@@ -187,3 +187,26 @@ async def test_strange_members_of_the_registry_harm_nobody(redis, client):
     client.sadd("agent:a:instances", "..", b"\xff\n", "@I%0", "%1")
     client.delete("agent:a:heartbeat:one")
     assert await monitor_of(redis).look() == [(A, ONE)]
+
+
+async def test_whoever_joins_clears_away_the_consumers_of_nobody(redis, client):
+    await join(redis, ONE)
+    for n in range(2):
+        client.xadd("agent.stream:a", {"n": n})
+    client.xreadgroup("agents", "one", {"agent.stream:a": ">"}, count=1)
+    client.xreadgroup("agents", "lost", {"agent.stream:a": ">"}, count=1)
+    client.xgroup_createconsumer("agent.stream:a", "agents", "done")
+    client.delete("agent:a:token_hash:one", "agent:a:heartbeat:one")
+    await monitor_of(redis).look()
+
+    def consumers():
+        return {each["name"] for each in client.xinfo_consumers("agent.stream:a", "agents")}
+
+    await join(redis, TWO)
+    # What they hold is mail.
+    assert consumers() == {b"one", b"lost"}
+    held = [each["message_id"] for each in client.xpending_range("agent.stream:a", "agents", "-", "+", 9)]
+    client.xclaim("agent.stream:a", "agents", "two", 0, held)
+    await join(redis, TWO)
+    assert consumers() == {b"two"}
+    assert client.xpending("agent.stream:a", "agents")["pending"] == 2
