@@ -62,7 +62,7 @@ ENROL = Script(
       if type(made) == 'table' and made.err and not made.err:find('BUSYGROUP') then return made end
     end
     -- A consumer that nobody is and that holds nothing: one that died, and what it held was taken over since.
-    for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[9], group)) do
+    for _, consumer in ipairs(registers and redis.call('XINFO', 'CONSUMERS', KEYS[9], group) or {}) do
       local name, pending = consumer[2], consumer[4]
       if pending == 0 and redis.call('SISMEMBER', KEYS[5], name) == 0 then
         redis.call('XGROUP', 'DELCONSUMER', KEYS[9], group, name)

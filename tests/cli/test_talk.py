@@ -42,7 +42,7 @@ class Scribe(Agent):
 
     @Agent.on("meet")
     async def meet(self, message, _):
-        here, self.here = self.here, self.here or anyio.Event()
+        here, self.here = self.here, None if self.here else anyio.Event()
         if here is None:
             await self.here.wait()
         else:
@@ -236,6 +236,14 @@ def test_no_reply_in_time_is_told_and_leaves_nothing_behind(house):
     assert told == "error: no reply from scribe to keep within 0.2 s\n"
     house.typed("send", "scribe", "keep", "--as", "ops")
     house.typed("request", "scribe", "echo", "--as", "author")
+    # Replied to after its time, which is refused; and given up after it left, of which nobody is told.
+    house.typed("request", "scribe", "meet", "--as", "ops", "--timeout", "0.2", code=1)
+    house.typed("request", "scribe", "meet", "--as", "ops")
+    house.typed("send", "scribe", "fail", "--as", "ops")
+    dead = {"decision": "DEAD_LETTERED", "sender": "ops"}
+    anyio.run(
+        until, lambda: any(dead.items() <= each.items() for each in audit(house.client)), backend="trio"
+    )
     house.typed("send", "scribe", "page", "--as", "nobody", code=77)
     assert house.lasting() - before <= {KEYS.dead_letters}
 
