@@ -77,9 +77,9 @@ class RedisTooOld(RedisUnavailable):
 
 
 class IntegrityError(MasError):
-    """A record in Redis does not carry the MAC it must: it was not written by who should have.
+    """What is stored is not what was written, or not by who should have: its MAC is wrong, or it is damaged.
 
-    :param what: the record, by key and, where it has one, field
+    :param what: the record, by key and, where it has one, field; or a line of a file
     """
 
     def __init__(self, what: str, problem: str = "its MAC is missing or wrong") -> None:

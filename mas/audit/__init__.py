@@ -9,14 +9,17 @@ seal        the links of the chain; `author` writes them, `signing` and `keyfile
 chain       the chain in Redis; `sink` for seals outside
 sealer      follows, seals, archives; `handout` to the sink
 archive     old records into files, then out of Redis
+keyfile     the key on the disk; `handover` to its successor
 lines       a trail as text; `source` reads one, live or from a file
 verify      is it as it was written? `difference` names the entry, `report` says it
-query       which records match; `export` for other tools
-payload     encrypted payloads, where they are kept
+query       which records match; `entire` has archives searched too; `ending` is the last, and what comes
+export      for other tools; `holdings` says how much there is
+payload     encrypted payloads, where they are kept; `moment` writes times
+door        the one way in for readers, which records them first; `actor` names them
 access      all of this for one deployment; `opening` makes one of its configuration
 """
 
-from mas.audit.access import AuditTrail, outside_seals, verify_file
+from mas.audit.access import AuditTrail, outside_seals, query_file, verify_file
 from mas.audit.apart import Clerk, Spec
 from mas.audit.chain import APPEND, TRIM
 from mas.audit.events import EventKind, Events, SecurityEvent
@@ -53,6 +56,7 @@ __all__ = [
     "Trail",
     "open_trail",
     "outside_seals",
+    "query_file",
     "trail_key",
     "verify_file",
 ]

@@ -3,42 +3,49 @@
 Programs open one with `mas.audit.open_trail`; GATEWAY.md shows how.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 
 from mas.audit import chain
-from mas.audit.archive import archived_to
-from mas.audit.author import Author, signer_after
-from mas.audit.entry import Raw, order
+from mas.audit.archive import Archive, archived_to, listed
+from mas.audit.door import Door, View
+from mas.audit.ending import Ending
+from mas.audit.entire import read_entire
+from mas.audit.entry import Raw
 from mas.audit.events import EventKind, Events
+from mas.audit.handover import hand_over
+from mas.audit.holdings import holdings
 from mas.audit.keyfile import KeyFile
+from mas.audit.payload import decrypt
 from mas.audit.places import Places
 from mas.audit.query import Filter, Found, opened, select
+from mas.audit.record import AuditRecord
 from mas.audit.report import Report
 from mas.audit.seal import sealed_of
 from mas.audit.signing import PublicKeys, SealKey
-from mas.audit.source import Chunk, outside_seals, read_after, read_file, read_live
+from mas.audit.source import Chunk, outside_seals, read_file, read_live
 from mas.audit.trails import Trail, trail_key
 from mas.audit.verify import Verifier
 from mas.clock import SYSTEM, Clock
-from mas.errors import MasError
+from mas.errors import IntegrityError
 from mas.keys import Keys
 from mas.redis import Redis
 from mas.trust import Keyring
 
-_FOLLOW = 0.25
-"""Seconds between two looks of `tail`."""
-Progress = Callable[[int], None]
-"""Told how many records have been read so far."""
+Progress = Callable[[int, float], None]
+"""Told now and then how many records have been read, and which share of all that is, from 0 to 1."""
 
 
 class AuditTrail:
-    """See the module.
+    """See the module. What reads, reads through the door, which keeps the record of it.
 
-    :param actor: who reads, for the record of it
+    :param actor: who reads, for that record
     """
 
     def __init__(
@@ -52,104 +59,109 @@ class AuditTrail:
         actor: str = "",
         clock: Clock = SYSTEM,
     ) -> None:
-        self._redis, self._keys, self._events, self._clock = redis, keys, events, clock
-        self._actor = actor
+        self._door = Door(redis, keys, events, places.archive, actor=actor)
+        self._keyring, self._events, self._clock, self._actor = keyring, events, clock, actor
         self._macs = {trail: trail_key(keyring, trail.stream(keys)) for trail in Trail}
         self._file = KeyFile(places.key, places.public)
+        self._hand_over = partial(hand_over, redis, keys, self._file, self._macs, clock)
 
     async def verify(
         self,
         *,
         public: PublicKeys | None = None,
         outside: Iterable[Raw] = (),
-        progress: Progress = lambda _: None,
+        archives: bool = False,
+        progress: Progress = lambda *_: None,
     ) -> Report:
-        """Compare the whole trail with its seals, and the rest with its MACs and numbers.
+        """Compare all that Redis holds with its seals, and the rest with its MACs and numbers.
 
         :param public: the keys to believe; None: those beside the deployment's own
         :param outside: seals from outside Redis, as `outside_seals` reads them
-        :raises ConfigurationError: if there is no public key
+        :param archives: begin with the first seal of all, in this machine's archives
+        :raises ConfigurationError: if there is no public key, or an archive cannot be opened
         """
-        await self._record("verify")
+        view = await self._door.open("verify", "archives" if archives else "")
         copies = list(outside)
         while True:
-            oldest = await self._oldest_seal()
-            verifier = verifier_for(public or self._file.public_keys(), copies, macs=self._macs)
-            async for chunk in read_live(self._redis, self._keys):
+            oldest, share = await _oldest_seal(view), await _shares(view, archives=archives)
+            verifier = verifier_for(
+                public or self._file.public_keys(), copies, macs=self._macs, from_first=archives
+            )
+
+            def damaged(error: IntegrityError, verifier: Verifier = verifier) -> None:
+                verifier.damage(error.what, error.problem)
+
+            everything = read_entire(view, Filter(), filled=False, damage=damaged)
+            async for chunk in everything if archives else read_live(view.redis, view.keys):
                 feed(verifier, chunk)
-                progress(verifier.done)
+                progress(verifier.done, share(verifier))
             report = verifier.finish()
             # An archive that was made meanwhile takes away what was just about to be read.
-            if report.intact or await self._oldest_seal() == oldest:
+            if report.intact or await _oldest_seal(view) == oldest:
                 return report
 
-    async def query(self, wanted: Filter) -> AsyncIterator[Found]:
-        """Yield the records that match."""
-        await self._record("query", str(wanted))
-        async for found in select(read_live(self._redis, self._keys, wanted=wanted.wants), wanted):
+    async def query(self, wanted: Filter) -> AsyncGenerator[Found]:
+        """Yield the records that match, archives included, oldest first and trail by trail.
+
+        What is in no archive here is logged as a warning: another machine's sealer may have it.
+
+        :raises IntegrityError: if an archive is damaged
+        """
+        view = await self._door.open("query", str(wanted))
+        async with aclosing(select(read_entire(view, wanted), wanted)) as matching:
+            async for found in matching:
+                yield found
+
+    async def query_file(self, path: Path, wanted: Filter) -> AsyncGenerator[Found]:
+        """Yield the records of one archive or export that match.
+
+        :raises ConfigurationError: if the file cannot be opened
+        :raises IntegrityError: if it is damaged
+        """
+        await self._door.open("query", f"{path.name} {wanted}")
+        for found in query_file(path, wanted):
             yield found
 
-    async def export(self) -> AsyncIterator[Chunk]:
-        """Yield the whole trail with its seals."""
-        await self._record("export")
-        async for chunk in read_live(self._redis, self._keys):
-            yield chunk
+    async def export(self) -> AsyncGenerator[Chunk]:
+        """Yield all that Redis holds of the trail, with its seals."""
+        view = await self._door.open("export")
+        async with aclosing(read_live(view.redis, view.keys)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
-    async def tail(self, wanted: Filter, *, last: int = 10, follow: bool = False) -> AsyncIterator[Found]:
-        """Yield the last records of each trail, and with `follow` those that come, until cancelled."""
-        await self._record("tail", str(wanted))
-        trails = [wanted.trail] if wanted.trail else list(Trail)
-        ends = dict.fromkeys(trails, "0-0")
-        recent: list[Found] = []
-        for trail in trails:
-            page = await self._redis.call("XREVRANGE", trail.stream(self._keys), "+", "-", "COUNT", last)
-            if page:
-                ends[trail] = page[0][0].decode()
-            recent += opened(trail, reversed(page))
-        for found in sorted(recent, key=lambda found: order(found.id)):
-            if wanted.matches(found):
-                yield found
-        while follow:
-            for trail in trails:
-                async for page in read_after(self._redis, self._keys, trail, ends[trail]):
-                    ends[trail] = page[-1][0].decode()
-                    for found in opened(trail, page):
-                        if wanted.matches(found):
-                            yield found
-            await self._clock.sleep(_FOLLOW)
+    async def tail(self, wanted: Filter, *, last: int = 10, follow: bool = False) -> AsyncGenerator[Found]:
+        """Yield the last matching records, and with `follow` those that come, until cancelled.
 
-    async def size(self) -> int:
-        """Return how many records there are."""
-        lengths = [await self._redis.call("XLEN", trail.stream(self._keys)) for trail in Trail]
-        return sum(lengths)
+        While it follows it waits for a Redis that is away.
+
+        :param last: how many of each trail
+        """
+        ending = Ending(await self._door.open("tail", str(wanted)), wanted, self._clock)
+        for found in await ending.last(last):
+            yield found
+        if follow:
+            async with aclosing(ending.follow()) as coming:
+                async for found in coming:
+                    yield found
+
+    async def payload(self, found: Found) -> bytes:
+        """Return the payload that a record keeps, decrypted; empty if it keeps none.
+
+        :raises IntegrityError: if it is not what the gateway wrote, or written under another secret
+        """
+        await self._door.open("payload", str(found.record.get("message_id", "")))
+        if "payload" not in found.record:
+            return b""
+        return decrypt(self._keyring, msgspec.convert(found.record, AuditRecord))
 
     async def stats(self) -> dict[str, Any]:
         """Return how much there is, how much of it is sealed, and since when."""
-        told: dict[str, Any] = {}
-        tip = await chain.tip(self._redis, self._keys)
-        ends = tip.link.seal.state.ends if tip.link else {}
-        for trail in Trail:
-            stream = trail.stream(self._keys)
-            unsealed = 0
-            async for page in read_after(self._redis, self._keys, trail, ends.get(trail, "0-0")):
-                unsealed += len(page)
-            oldest = await self._redis.call("XRANGE", stream, "-", "+", "COUNT", 1)
-            newest = await self._redis.call("XREVRANGE", stream, "+", "-", "COUNT", 1)
-            told[trail] = {
-                "records": await self._redis.call("XLEN", stream),
-                "unsealed": unsealed,
-                "oldest": order(oldest[0][0])[0] / 1000 if oldest else None,
-                "newest": order(newest[0][0])[0] / 1000 if newest else None,
-                "bytes": await self._redis.call("MEMORY", "USAGE", stream, "SAMPLES", 100) or 0,
-            }
-        told["seals"] = {
-            "kept": await self._redis.call("XLEN", self._keys.audit_seals),
-            "last": tip.link.seal.sequence if tip.link else 0,
-            "at": tip.link.seal.at if tip.link else None,
-            "key": signer_after(tip.link.seal) if tip.link else None,
-            "bytes": await self._redis.call("MEMORY", "USAGE", self._keys.audit_seals, "SAMPLES", 100) or 0,
-        }
-        return told
+        return await holdings(await self._door.open("stats"))
+
+    async def archives(self) -> list[Archive]:
+        """Return the archives in this machine's directory, oldest first."""
+        view = await self._door.open("archives")
+        return await anyio.to_thread.run_sync(listed, view.archive)
 
     async def rotate_key(self) -> SealKey:
         """Hand the chain over to a new key; the sealer takes it up by itself.
@@ -157,41 +169,41 @@ class AuditTrail:
         :raises ConfigurationError: if the key that signs the chain is not this deployment's
         :raises MasError: if there is no chain yet, or it grew too fast to get a word in
         """
-        for _ in range(50):
-            tip = await chain.tip(self._redis, self._keys)
-            if tip.link is None:
-                raise MasError("there is no seal yet, hence no key to hand over from")
-            wanted = signer_after(tip.link.seal)
-            key = await anyio.to_thread.run_sync(self._file.load_for, wanted)
-            successor = await anyio.to_thread.run_sync(self._file.prepare)
-            link = Author(key, self._macs, tip.link).hand_over(self._clock.wall(), successor)
-            if await chain.append(self._redis, self._keys, tip.signature, link.signed) is not None:
-                await anyio.to_thread.run_sync(self._file.complete)
-                await self._events.write(EventKind.AUDIT_KEY, successor.fingerprint, actor=self._actor)
-                return successor
-        raise MasError("the chain of seals grows too fast to hand it over; try again")
-
-    async def _record(self, what: str, detail: str = "") -> None:
-        await self._events.write(EventKind.AUDIT_READ, what, actor=self._actor, detail=detail)
-
-    async def _oldest_seal(self) -> Any:
-        return await self._redis.call("XRANGE", self._keys.audit_seals, "-", "+", "COUNT", 1)
+        successor = await self._hand_over()
+        await self._events.write(EventKind.AUDIT_KEY, successor.fingerprint, actor=self._actor)
+        return successor
 
 
 def verify_file(
-    path: Path, public: PublicKeys, *, outside: Iterable[Raw] = (), progress: Progress = lambda _: None
+    path: Path, public: PublicKeys, *, outside: Iterable[Raw] = (), progress: Progress = lambda *_: None
 ) -> Report:
     """Verify an archive or an export, offline: no Redis, no secret.
 
-    An archive must end with the seal that its name says, an export with the newest one known outside.
+    An archive must end with the seal that its name says, an export with the newest one known outside. A
+    line that is no entry breaks the trail like one that was altered.
 
-    :raises ConfigurationError: if the file cannot be read
+    :raises ConfigurationError: if the file cannot be opened
     """
     verifier = verifier_for(public, outside, whole=False, ends_at=archived_to(path))
-    for chunk in read_file(path):
+    chunks = read_file(
+        path,
+        damage=lambda error: verifier.damage(error.what, error.problem),
+        reached=lambda share: progress(verifier.done, share),
+    )
+    for chunk in chunks:
         feed(verifier, chunk)
-        progress(verifier.done)
     return verifier.finish()
+
+
+def query_file(path: Path, wanted: Filter) -> Iterable[Found]:
+    """Yield the records of an archive or an export that match, offline: no Redis, no secret.
+
+    :raises ConfigurationError: if the file cannot be opened
+    :raises IntegrityError: if it is damaged
+    """
+    for trail, entries in read_file(path, wanted=wanted.wants):
+        if trail is not None:
+            yield from filter(wanted.matches, opened(trail, entries))
 
 
 def verifier_for(public: PublicKeys, outside: Iterable[Raw], **how: Any) -> Verifier:
@@ -213,10 +225,25 @@ def feed(verifier: Verifier, chunk: Chunk) -> None:
             verifier.seal(entry)
 
 
+async def _oldest_seal(view: View) -> Any:
+    return await view.redis.call("XRANGE", view.keys.audit_seals, "-", "+", "COUNT", 1)
+
+
+async def _shares(view: View, *, archives: bool) -> Callable[[Verifier], float]:
+    """Return what says which share of all was seen: of the records, or of the seals with archives."""
+    if archives:
+        tip = await chain.tip(view.redis, view.keys)
+        last = tip.link.seal.sequence if tip.link else 1
+        return lambda verifier: min(1.0, verifier.report.last_seal / last)
+    total = sum([await view.redis.call("XLEN", trail.stream(view.keys)) for trail in Trail]) or 1
+    return lambda verifier: min(1.0, verifier.done / total)
+
+
 __all__ = [
     "AuditTrail",
     "feed",
     "outside_seals",
+    "query_file",
     "verifier_for",
     "verify_file",
 ]

@@ -7,6 +7,7 @@ appended in the same step. So at any moment each record is in Redis, in an archi
 import gzip
 import hashlib
 import io
+import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,7 @@ from mas.redis import Redis
 
 AT_ONCE = 100
 """Seals that go into one archive at most."""
-_NAME = re.compile(r"audit-\d{10,}-(\d{10,})\.jsonl(?:\.gz)?").fullmatch
+_NAME = re.compile(r"audit-(\d{10,})-(\d{10,})\.jsonl(?:\.gz)?", re.ASCII).fullmatch
 _LEVEL = 3
 """Of gzip: the best one takes seven times as long, and saves a tenth of the bytes."""
 _LARGEST = 50_000
@@ -87,7 +88,7 @@ def name_of(portion: Portion) -> str:
 def archived_to(path: Path) -> int | None:
     """Return the number of the last seal in an archive, as its name says; None if it is no archive."""
     named = _NAME(path.name)
-    return int(named[1]) if named else None
+    return int(named[2]) if named else None
 
 
 async def keep(content: bytes, path: Path) -> str:
@@ -103,8 +104,50 @@ def archives_in(directory: Path) -> Iterable[Path]:
     return sorted(directory.glob("audit-*.jsonl.gz"))
 
 
+class Archive(NamedTuple):
+    """One archive on the disk."""
+
+    path: Path
+    first: int
+    """The number of its first seal."""
+    last: int
+    size: int
+    """Bytes."""
+
+
+def listed(directory: Path) -> list[Archive]:
+    """Return what archives a directory holds, oldest first, by their names.
+
+    :raises OSError: if it cannot be read
+    """
+    return [
+        Archive(path, int(named[1]), int(named[2]), path.stat().st_size)
+        for path in archives_in(directory)
+        if (named := _NAME(path.name))
+    ]
+
+
+def holes(archives: Iterable[Archive], first: int, last: int) -> list[tuple[int, int]]:
+    """Return the runs of seals from `first` to `last` that no archive has."""
+    found, due = [], first
+    for each in sorted(archives, key=lambda each: each.first):
+        if each.first > last:
+            break
+        if each.first > due:
+            found.append((due, each.first - 1))
+        due = max(due, each.last + 1)
+    return [*found, (due, last)] if due <= last else found
+
+
 def _zip(content: bytes) -> bytes:
     return gzip.compress(content, _LEVEL, mtime=0)
+
+
+def _set_aside(path: Path, content: bytes) -> None:
+    """Move an archive of the same name but of another chain out of the way: none is ever overwritten."""
+    if path.exists() and path.read_bytes() != content:
+        number = next(n for n in itertools.count(1) if not os.path.lexists(f"{path}.{n}"))
+        path.rename(f"{path}.{number}")
 
 
 def _keep(content: bytes, path: Path) -> str:
@@ -115,6 +158,7 @@ def _keep(content: bytes, path: Path) -> str:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    _set_aside(path, content)
     draft.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -37,7 +37,8 @@ TRIM = Script(
     redis.call('XTRIM', KEYS[1], 'MINID', '=', ARGV[4])
     for i = 3, #KEYS do
       local trimmed = redis.call('XTRIM', KEYS[i], 'MINID', '=', ARGV[i * 2])
-      redis.call('HINCRBY', KEYS[2], ARGV[i * 2 - 1], -trimmed)
+      -- Of a trail that gave nothing: Lua would write -0, which Redis takes for no integer.
+      if trimmed > 0 then redis.call('HINCRBY', KEYS[2], ARGV[i * 2 - 1], -trimmed) end
     end
     return id
     """,

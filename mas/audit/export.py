@@ -6,15 +6,16 @@ the trail is as it was written. It claims conformity with nothing.
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from mas.audit.lines import SEALS, write_line
-from mas.audit.query import Found
+from mas.audit.moment import moment
+from mas.audit.query import Filter, Found
 from mas.audit.report import Report
 from mas.audit.source import Chunk
 
@@ -23,7 +24,10 @@ COLUMNS: Final = (
     "type", "message_id", "correlation_id", "stage", "rule", "reason", "detail", "actor", "violations",
     "policy", "digest", "size", "ingress", "latency", "traceparent",
 )  # fmt: skip
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULAS: Final = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n")
+"""How a formula may begin; some spreadsheets take the wide forms for the same."""
+_after_semicolon = re.compile(r"(;\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a semicolon parts cells, which is so in half of Europe, a formula may begin behind one."""
 
 
 def as_lines(chunk: Chunk) -> Iterator[bytes]:
@@ -48,7 +52,8 @@ def table_row(found: Found) -> str:
 def cell(value: Any) -> str:
     """Return a value as a cell that a spreadsheet takes for text, on one line."""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    defused = f"'{text}" if text.lstrip(" ").startswith(_FORMULAS) else text
+    defused = f"'{text}" if text.startswith(_FORMULAS) or text.lstrip().startswith(_FORMULAS) else text
+    defused = _after_semicolon.sub(r"\1'", defused)
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in defused)
 
 
@@ -63,6 +68,8 @@ class Summary(msgspec.Struct):
     """A period at a glance."""
 
     about: str = HELPS
+    asked: str = "everything"
+    """The period and whatever else was asked for."""
     records: int = 0
     first: str = ""
     last: str = ""
@@ -77,6 +84,11 @@ class Summary(msgspec.Struct):
     slowest: float = 0.0
     """The longest latency of a decision, in seconds."""
     gateways: list[str] = []
+
+    @classmethod
+    def of(cls, wanted: Filter) -> "Summary":
+        """Begin one of what a filter lets through."""
+        return cls(asked=str(wanted))
 
     def add(self, found: Found) -> None:
         """Take a record in."""
@@ -109,14 +121,10 @@ class Summary(msgspec.Struct):
                 "outside_seals_agree": report.outside,
                 "sealed": report.sealed,
                 "unsealed": report.unsealed,
+                "archived_to_seal": report.archived_to,
                 "flaws": [str(flaw) for flaw in report.flaws],
             }
         return told
-
-
-def moment(seconds: float) -> str:
-    """Return a time as ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _note(listed: list[str], name: Any) -> None:

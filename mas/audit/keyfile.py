@@ -79,13 +79,31 @@ class KeyFile:
         """
         return PublicKeys.load(self.public)
 
+    def public_pem(self) -> str:
+        """Return the public keys in PEM; a key that was never made is not made for this.
+
+        :raises ConfigurationError: if there are none, or they cannot be read
+        """
+        if os.path.lexists(self.path):
+            self.load()
+        if not self.public.exists():
+            raise ConfigurationError(
+                "there is no key for seals yet",
+                where=str(self.path),
+                hint="the first start of the system makes one; or set audit.key_file to where it is",
+            )
+        return self.public.read_text()
+
     def _publish(self, key: SealKey) -> None:
         pem = public_pem(key.public)
         try:
             known = self.public.read_bytes() if self.public.exists() else b""
             if pem not in known:
-                draft = self.public.with_name(f"{self.public.name}.{os.getpid()}")
-                draft.write_bytes(known + pem)
+                draft = self.public.with_name(f"{self.public.name}.{os.getpid()}.{os.urandom(4).hex()}")
+                # Whatever the umask says: whoever may write it decides which key is believed.
+                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(known + pem)
                 draft.replace(self.public)
         except OSError as error:
             raise self._cannot(error) from error

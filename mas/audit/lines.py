@@ -7,16 +7,18 @@ Redis are all written so.
 
 import base64
 import gzip
+import os
 import re
-from collections.abc import Iterator
-from contextlib import closing
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from mas.audit.entry import Raw
-from mas.errors import ConfigurationError
+from mas.audit.trails import Trail
+from mas.errors import ConfigurationError, IntegrityError
 
 SEALS = "seals"
 """Stands where a trail's name stands, for a seal."""
@@ -34,6 +36,9 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _is_id = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII).fullmatch
+_OFTEN = 500
+"""Lines after which it is told again how far a file has been read."""
+_NAMES = {SEALS, *map(str, Trail)}
 _SHAPES = {b"record": b"mac", b"seal": b"signature"}
 
 
@@ -58,8 +63,8 @@ def read_line(line: bytes) -> tuple[str, Raw]:
     :raises ValueError: if it is no such line
     """
     read = _decode(line)
-    if not _is_id(read.id):
-        raise ValueError(read.id)
+    if read.trail not in _NAMES or not _is_id(read.id):
+        raise ValueError(f"{read.trail[:60]} {read.id[:60]}")
     if read.fields is not None:
         fields = [base64.b64decode(field, validate=True) for field in read.fields]
     elif read.trail == SEALS:
@@ -69,36 +74,49 @@ def read_line(line: bytes) -> tuple[str, Raw]:
     return read.trail, [read.id.encode(), fields]
 
 
-def read_lines(path: Path, *, patient: bool = False) -> Iterator[tuple[str, Raw]]:
-    """Yield what the lines of a file hold; one whose name ends in `.gz` is unpacked.
+def numbered(path: Path, *, reached: Callable[[float], None] = lambda _: None) -> Iterator[tuple[str, bytes]]:
+    """Yield each line of a file behind its place; a file whose name ends in `.gz` is unpacked.
 
-    :param patient: pass over a line that is none of ours, as a crash leaves one behind
-    :raises ConfigurationError: if the file cannot be read, or a line is none of ours
+    :param reached: told now and then which share of the file has been read, from 0 to 1
+    :raises ConfigurationError: if the file cannot be opened
+    :raises IntegrityError: if it is damaged from some line on
     """
     number = 0
     try:
-        with closing(_open(path)) as file:
-            for line in file:
-                number += 1
-                try:
-                    entry = read_line(line)
-                except ValueError:
-                    if patient:
-                        continue
-                    raise
-                yield entry
-    except (OSError, EOFError) as error:
-        raise ConfigurationError(
-            f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(path)
-        ) from error
+        with path.open("rb") as raw:
+            size = os.fstat(raw.fileno()).st_size
+            with _unpacked(raw, path) as file:
+                for line in file:
+                    number += 1
+                    if number % _OFTEN == 0 and size:
+                        reached(raw.tell() / size)
+                    yield f"{path}:{number}", line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise IntegrityError(f"{path}:{number + 1}", f"the file is damaged from here on: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+
+
+def entry_of(place: str, line: bytes) -> tuple[str, Raw]:
+    """Return what `read_line` does.
+
+    :param place: what to call the line if it is none of ours
+    :raises IntegrityError: if it is none of ours
+    """
+    try:
+        return read_line(line)
     except ValueError as error:
-        raise ConfigurationError(
-            "this line is no entry of a trail", where=f"{path}:{number}", hint="was it cut off, or edited?"
-        ) from error
+        problem = "this line is no entry of a trail; was it cut off, or edited?"
+        raise IntegrityError(place, problem) from error
 
 
-def _open(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+def is_seal(line: bytes) -> bool:
+    """Say whether a line looks like a seal's, as `write_line` writes it."""
+    return line.startswith(b'{"trail":"seals",')
+
+
+def _unpacked(raw: BinaryIO, path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
 
 
 def _is_plain(body: bytes, proof: bytes) -> bool:

@@ -1,6 +1,5 @@
 """Open the trail of a deployment, given its configuration: for the command line and for programs."""
 
-import getpass
 import os
 import socket
 from collections.abc import AsyncGenerator, Mapping
@@ -8,13 +7,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from mas.audit.access import AuditTrail
+from mas.audit.actor import actor as this_user
 from mas.audit.chain import APPEND
 from mas.audit.events import Events
 from mas.audit.places import Places
 from mas.keys import Keys
-from mas.redis import EmbeddedServer, Endpoint, open_redis
-from mas.settings import Settings, deployment_secret, load
+from mas.redis import EmbeddedServer, Endpoint, RedisRefused, open_redis
+from mas.settings import Settings, kept_secret, load
 from mas.trust import Keyring
 
 
@@ -30,22 +32,24 @@ async def open_trail(
     :param config: agents.yaml, or what `mas.open_system` takes or keeps as `settings`; None: the nearest file
     :param environ: where the secret and overrides come from
     :param actor: who looks, for the record of it; empty: this process's user
-    :raises ConfigurationError: if the configuration cannot be used
-    :raises RedisUnavailable: if Redis does not answer
+    :raises ConfigurationError: if the configuration cannot be used, or the deployment's secret is not here
+    :raises RedisUnavailable: at once if nothing runs here, and if Redis does not answer, or refuses a command
     """
     settings = load(config, environ=environ)
-    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).url
+    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).found()
     keys = Keys(settings.namespace)
-    keyring = Keyring(deployment_secret(settings, environ).encode())
-    place = Endpoint.parse(url, allow_plaintext=settings.gateway.redis.allow_plaintext)
+    keyring = Keyring(kept_secret(settings, environ).encode())
+    timeouts = settings.gateway.redis
     places = Places.of(settings.gateway.audit, settings.data_dir, settings.base)
-    async with open_redis(place, name="mas:audit", scripts=(APPEND,)) as redis:
-        events = Events(redis, keys, keyring, f"cli@{socket.gethostname()}")
-        yield AuditTrail(redis, keys, keyring, events, places, actor=actor or _user())
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
+    async with open_redis(
+        Endpoint.parse(url, allow_plaintext=timeouts.allow_plaintext),
+        name="mas:audit",
+        scripts=(APPEND,),
+        response_timeout=timeouts.response_timeout,
+        connect_timeout=timeouts.connect_timeout,
+    ) as redis:
+        events = Events(redis, keys, keyring, f"reader at {socket.gethostname()}")
+        try:
+            yield AuditTrail(redis, keys, keyring, events, places, actor=actor or this_user())
+        except ResponseError as error:
+            raise RedisRefused(f"{redis.endpoint.address} refused a command: {error}") from error

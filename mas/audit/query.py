@@ -1,12 +1,14 @@
 """Which records match; ranges whose seals rule them out are never read."""
 
 import re
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import Any, Final
 
 import msgspec
 
 from mas.audit.entry import Raw, order, record_of
+from mas.audit.moment import moment
 from mas.audit.seal import ANY, RangeSeal
 from mas.audit.source import Chunk
 from mas.audit.trails import Trail
@@ -65,6 +67,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __str__(self) -> str:
         said = msgspec.to_builtins(self)
+        for name in said.keys() & {"since", "until"}:
+            said[name] = moment(said[name])
         return " ".join(f"{name}={value}" for name, value in said.items()) or "everything"
 
 
@@ -92,13 +96,14 @@ class Found(msgspec.Struct, frozen=True):
         return (order(self.id)[0] - order(arrived)[0]) / 1000 if _is_id(arrived) else None
 
 
-async def select(chunks: AsyncIterator[Chunk], wanted: Filter) -> AsyncIterator[Found]:
+async def select(chunks: AsyncGenerator[Chunk], wanted: Filter) -> AsyncGenerator[Found]:
     """Yield the records that match, trail by trail in the order of the seals."""
-    async for trail, entries in chunks:
-        if trail is not None:
-            for found in opened(trail, entries):
-                if wanted.matches(found):
-                    yield found
+    async with aclosing(chunks):
+        async for trail, entries in chunks:
+            if trail is not None:
+                for found in opened(trail, entries):
+                    if wanted.matches(found):
+                        yield found
 
 
 def opened(trail: Trail, entries: Iterable[Raw]) -> Iterable[Found]:
@@ -109,8 +114,13 @@ def opened(trail: Trail, entries: Iterable[Raw]) -> Iterable[Found]:
             record = _decode(body or b"")
         except msgspec.DecodeError:
             continue
-        yield Found(trail, entry[0].decode(), record)
+        if all(isinstance(record.get(name, ""), str) for name in _TEXTS) and isinstance(
+            record.get("violations", _NONE), dict
+        ):
+            yield Found(trail, entry[0].decode(), record)
 
 
 _is_id = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII).fullmatch
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_TEXTS: Final = ("sender", "target", "decision", "policy", "gateway", "event", "subject", "actor", "detail")
+_NONE: Final[dict[str, int]] = {}
+_decode = msgspec.json.Decoder(dict[str, str | int | float | dict[str, int]]).decode

@@ -5,21 +5,26 @@ cannot matter. From a file, everything comes as the lines stand.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from mas.audit.entry import Raw
-from mas.audit.lines import SEALS, read_lines
+from mas.audit.lines import SEALS, entry_of, is_seal, numbered, read_line
 from mas.audit.seal import RangeSeal, sealed_of
 from mas.audit.trails import Trail
-from mas.errors import ConfigurationError
+from mas.errors import ConfigurationError, IntegrityError
 from mas.keys import Keys
 from mas.redis import Redis, Reply
 
 _PAGE: Final = 1000
 _AHEAD: Final = 4  # ranges asked for before they are looked at
 _STRANGERS: Final = 100  # entries read of a range beyond those that its seal counts
+_HELD: Final = 10_000  # lines of a file that wait for their seal
+_Line = tuple[str, bytes]
+Wanted = Callable[[RangeSeal], bool]
+"""Says of a range, going by its seal, whether it may matter."""
 
 
 class Chunk(NamedTuple):
@@ -30,9 +35,7 @@ class Chunk(NamedTuple):
     entries: list[Raw]
 
 
-async def read_live(
-    redis: Redis, keys: Keys, *, wanted: Callable[[RangeSeal], bool] = lambda _: True
-) -> AsyncIterator[Chunk]:
+async def read_live(redis: Redis, keys: Keys, *, wanted: Wanted = lambda _: True) -> AsyncGenerator[Chunk]:
     """Yield a live trail.
 
     :param wanted: asked of each seal; the records of the others are not read
@@ -70,7 +73,7 @@ async def read_live(
             yield Chunk(trail, entries)
 
 
-async def read_after(redis: Redis, keys: Keys, trail: Trail, after: str) -> AsyncIterator[list[Raw]]:
+async def read_after(redis: Redis, keys: Keys, trail: Trail, after: str) -> AsyncGenerator[list[Raw]]:
     """Yield what stands in a trail after an entry, page by page, up to its present end."""
     position = f"({after}"
     while page := await redis.call("XRANGE", trail.stream(keys), position, "+", "COUNT", _PAGE):
@@ -78,37 +81,81 @@ async def read_after(redis: Redis, keys: Keys, trail: Trail, after: str) -> Asyn
         position = f"({page[-1][0].decode()}"
 
 
-def read_file(path: Path) -> Iterator[Chunk]:
+def read_file(
+    path: Path,
+    *,
+    wanted: Wanted | None = None,
+    damage: Callable[[IntegrityError], None] | None = None,
+    reached: Callable[[float], None] = lambda _: None,
+) -> Iterator[Chunk]:
     """Yield an exported or archived trail.
 
-    :raises ConfigurationError: if the file cannot be read, or a line of it
+    :param wanted: asked of each seal; the records of the others are passed over
+    :param damage: told of each line that is no entry, which is passed over, and of damage to the whole file
+    :param reached: told now and then which share of the file has been read, from 0 to 1
+    :raises ConfigurationError: if the file cannot be opened
+    :raises IntegrityError: if it is damaged and nobody is told
     """
-    pages: dict[str, list[Raw]] = {trail: [] for trail in Trail}
-    for name, entry in read_lines(path):
-        if name == SEALS:
-            for trail, page in pages.items():
-                if page:
-                    yield Chunk(Trail(trail), page)
-                    pages[trail] = []
-            yield Chunk(None, [entry])
-        elif name in pages:
-            pages[name].append(entry)
-            if len(pages[name]) >= _PAGE:
-                yield Chunk(Trail(name), pages[name])
-                pages[name] = []
-        else:
-            raise ConfigurationError(f"there is no trail {name[:60]!r}", where=str(path))
+    for lines in _ranges(numbered(path, reached=reached), damage):
+        if wanted is not None and is_seal(lines[-1][1]):
+            _, seal = entry_of(*lines[-1])
+            link = sealed_of(seal)
+            if link is not None and isinstance(link.seal, RangeSeal) and not wanted(link.seal):
+                yield Chunk(None, [seal])
+                continue
+        yield from _decoded(lines, damage)
+
+
+def _ranges(lines: Iterable[_Line], damage: Callable[[IntegrityError], None] | None) -> Iterator[list[_Line]]:
+    """Yield some lines at a time: those of a range, and its seal as the last one."""
+    held: list[_Line] = []
+    try:
+        for place, line in lines:
+            held.append((place, line))
+            if is_seal(line) or len(held) >= _HELD:
+                yield held
+                held = []
+    except IntegrityError as error:
+        if damage is None:
+            raise
+        damage(error)
+    if held:
+        yield held
+
+
+def _decoded(lines: Iterable[_Line], damage: Callable[[IntegrityError], None] | None) -> Iterator[Chunk]:
+    pages: dict[Trail, list[Raw]] = {}
+    for place, line in lines:
+        try:
+            name, entry = entry_of(place, line)
+        except IntegrityError as error:
+            if damage is None:
+                raise
+            damage(error)
+            continue
+        if name != SEALS:
+            pages.setdefault(Trail(name), []).append(entry)
+            continue
+        for trail, page in pages.items():
+            yield Chunk(trail, page)
+        pages = {}
+        yield Chunk(None, [entry])
     for trail, page in pages.items():
-        if page:
-            yield Chunk(Trail(trail), page)
+        yield Chunk(trail, page)
 
 
 def outside_seals(path: Path) -> list[Raw]:
     """Return the seals in a file of a sink; a line that a crash cut short is passed over.
 
-    :raises ConfigurationError: if the file cannot be read, or holds no seal
+    :raises ConfigurationError: if the file cannot be opened, or holds no seal
+    :raises IntegrityError: if it is damaged as a whole
     """
-    found = [entry for name, entry in read_lines(path, patient=True) if name == SEALS]
+    found: list[Raw] = []
+    for _, line in numbered(path):
+        with suppress(ValueError):
+            name, entry = read_line(line)
+            if name == SEALS:
+                found.append(entry)
     if not found:
         raise ConfigurationError("holds no seal", where=str(path))
     return found

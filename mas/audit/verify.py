@@ -35,6 +35,7 @@ class Verifier:
     :param outside: digests of seals by number, from outside Redis
     :param macs: each trail's key, by which unsealed records are checked; without, only their numbers are
     :param whole: the chain must begin at its first link, or where a trim says that it does
+    :param from_first: the chain must begin at its first link, whatever a trim says
     :param ends_at: the seal that must be the last one; None: the newest one known from outside
     """
 
@@ -45,10 +46,11 @@ class Verifier:
         outside: Mapping[int, str] | None = None,
         macs: Mapping[Trail, bytes] | None = None,
         whole: bool = True,
+        from_first: bool = False,
         ends_at: int | None = None,
     ) -> None:
         self._keys, self._outside, self._macs, self._whole = keys, dict(outside or {}), macs or {}, whole
-        self._ends_at = ends_at
+        self._ends_at, self._from_first = ends_at, from_first
         self._pending: dict[Trail, list[Raw]] = {trail: [] for trail in Trail}
         self._last: Sealed | None = None
         self._first: AnySeal | None = None
@@ -89,6 +91,10 @@ class Verifier:
                 pass
         self._last = link
         self._report.last_seal = link.seal.sequence
+
+    def damage(self, where: str, problem: str) -> None:
+        """Take note of a place in a file that holds no entry, and so breaks the trail."""
+        self._flaw(where, problem)
 
     def finish(self) -> Report:
         """Check what no seal covers, and both ends of the chain."""
@@ -161,11 +167,13 @@ class Verifier:
         if first.sequence == 1:
             if first.previous:
                 self._flaw("seal 1", "claims to continue another")
+        elif self._from_first:
+            self._flaw(f"seal {first.sequence}", f"seals 1 to {first.sequence - 1} are in no archive here")
         elif trim is None or first.sequence != trim.upto + 1 or first.previous != trim.digest:
             self._flaw(
                 f"seal {first.sequence}", f"seals 1 to {first.sequence - 1} are gone, and no trim says so"
             )
-        ends = trim.ends if trim is not None else {}
+        ends = trim.ends if trim is not None and first.sequence > 1 else {}
         for trail, after in self._begins_after.items():
             if after != ends.get(trail, "0-0"):
                 self._flaw(after, "the trail begins after this entry, and no trim says so", trail)

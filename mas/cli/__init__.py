@@ -10,7 +10,7 @@
     talk       one message from the shell: exchange does it, as the speaker, with a payload; told_to_stop
                lets it take its leave
     demo       three agents, a refusal and a crash, in a few seconds
-    audit      the trail, read and proved
+    audit      the trail, read and proved; findings is how it is told, outfile where an export goes
     complaint  what went wrong, in one message and one exit code (exits)
     outcome    a decision in its colour
     logs       one event, one line; printable is what moves no cursor

@@ -1,9 +1,12 @@
 """`mas audit`: read the trail, and prove it.
 
-Every look at a live trail is recorded in it. `verify --export` needs neither Redis nor secret.
+Every look at the trail of a deployment is recorded in it, its archives included; so the system must run.
+`verify --export` needs neither Redis nor secret, and says nothing of what the records hold; nor does `query`
+need them for a file that lies elsewhere than in the deployment's archive.
 """
 
 import sys
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,8 @@ import click
 from mas.cli.findings import figures, progress, show, show_report
 from mas.cli.frame import framed
 from mas.cli.options import config_option, debug_option, json_option
-from mas.cli.trail import filter_of, filtered, look_at, places_of, settings_of
+from mas.cli.outfile import written_to
+from mas.cli.trail import archive_of_ours, filter_of, filtered, look_at, places_of, settings_of
 
 if TYPE_CHECKING:
     from mas.audit import AuditTrail, Report
@@ -26,9 +30,10 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--seals", type=_FILE, help="Seals from outside Redis. Default: the file of the sink.")
+@click.option("--seals", type=_FILE, help="Seals from outside Redis. Default, live: the file of the sink.")
 @click.option("--public-key", type=_FILE, help="The keys to believe, in PEM. Default: this deployment's.")
 @click.option("--export", "export_file", type=_FILE, help="Verify this export or archive; needs no Redis.")
+@click.option("--archives", is_flag=True, help="With this machine's archives, from the first seal on.")
 @json_option
 @config_option
 @debug_option
@@ -38,6 +43,7 @@ def verify(
     export_file: Path | None,
     config: Path | None,
     *,
+    archives: bool,
     as_json: bool,
     debug: bool,
 ) -> None:
@@ -52,9 +58,11 @@ def verify(
 
         public = PublicKeys.load(public_key) if public_key else None
         if export_file is not None:
+            if archives:
+                raise click.UsageError("--archives are those of the live trail; --export is one file")
             outside = outside_seals(seals) if seals else []
             public = public or PublicKeys.load(places_of(settings_of(config)).public)
-            with progress(None) as step:
+            with progress() as step:
                 report = verify_file(export_file, public, outside=outside, progress=step)
         else:
             settings = settings_of(config)
@@ -62,8 +70,10 @@ def verify(
             outside = outside_seals(seals) if seals else outside_seals(kept) if kept.exists() else []
 
             async def look(trail: "AuditTrail") -> "Report":
-                with progress(await trail.size()) as step:
-                    return await trail.verify(public=public, outside=outside, progress=step)
+                with progress() as step:
+                    return await trail.verify(
+                        public=public, outside=outside, archives=archives, progress=step
+                    )
 
             report = look_at(settings, look)
         show_report(report, as_json=as_json)
@@ -77,7 +87,7 @@ def verify(
     type=click.IntRange(0, 100_000),
     default=10,
     show_default=True,
-    help="Records of each trail.",
+    help="Records of each trail that match.",
 )
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until interrupted.")
 @filtered
@@ -89,37 +99,65 @@ def tail(last: int, config: Path | None, *, follow: bool, as_json: bool, debug: 
     with framed(debug=debug):
 
         async def look(trail: "AuditTrail") -> None:
-            async for found in trail.tail(filter_of(wanted), last=last, follow=follow):
-                show(found, as_json=as_json)
+            async with aclosing(trail.tail(filter_of(wanted), last=last, follow=follow)) as matching:
+                async for found in matching:
+                    show(found, as_json=as_json)
 
         look_at(settings_of(config), look)
 
 
 @audit.command()
-@click.option("--archive", type=_FILE, help="Search this archive or export instead of Redis.")
+@click.option("--archive", type=_FILE, help="Search this archive or export alone.")
 @filtered
 @json_option
 @config_option
 @debug_option
 def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bool, **wanted: Any) -> None:
-    """Show the records that match; ranges whose seals rule them out are not read."""
-    with framed(debug=debug):
-        from mas.audit.query import opened
-        from mas.audit.source import read_file
+    """Show the records that match.
 
-        if archive is not None:
-            chosen = filter_of(wanted)
-            for chunk_trail, entries in read_file(archive):
-                for found in opened(chunk_trail, entries) if chunk_trail else ():
-                    if chosen.matches(found):
-                        show(found, as_json=as_json)
+    Those in this machine's archives are found too. Ranges whose seals rule them out are not read.
+    """
+    with framed(debug=debug):
+        from mas.audit.access import query_file
+
+        chosen = filter_of(wanted)
+        settings = settings_of(config) if archive is None else archive_of_ours(config, archive)
+        if archive is not None and settings is None:
+            for found in query_file(archive, chosen):
+                show(found, as_json=as_json)
             return
 
         async def look(trail: "AuditTrail") -> None:
-            async for found in trail.query(filter_of(wanted)):
-                show(found, as_json=as_json)
+            found_in = trail.query_file(archive, chosen) if archive else trail.query(chosen)
+            async with aclosing(found_in) as matching:
+                async for found in matching:
+                    show(found, as_json=as_json)
 
-        look_at(settings_of(config), look)
+        look_at(settings or settings_of(config), look)
+
+
+@audit.command()
+@click.argument("message_id")
+@config_option
+@debug_option
+def payload(message_id: str, config: Path | None, *, debug: bool) -> None:
+    """Decrypt the payload of a message.
+
+    The trail keeps payloads only with `audit.payload: encrypted`.
+    """
+    with framed(debug=debug):
+        from mas.audit import Filter, Trail
+        from mas.errors import MasError
+
+        async def look(trail: "AuditTrail") -> bytes:
+            wanted = Filter(trail=Trail.MESSAGES, correlation=message_id)
+            async with aclosing(trail.query(wanted)) as matching:
+                async for found in matching:
+                    if found.record.get("message_id") == message_id and (kept := await trail.payload(found)):
+                        return kept
+            raise MasError(f"the trail keeps no payload of a message {message_id}")
+
+        click.echo(look_at(settings_of(config), look))
 
 
 @audit.command()
@@ -129,14 +167,21 @@ def query(archive: Path | None, config: Path | None, *, as_json: bool, debug: bo
     type=click.Choice(["jsonl", "csv", "summary"]),
     default="jsonl",
     show_default=True,
-    help="jsonl verifies offline and holds everything; csv and summary take the filter.",
+    help="jsonl verifies offline and takes no filter; csv and summary do.",
 )
 @click.option("--output", "-o", type=_FILE, help="Where to. Default: standard output.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 @filtered
 @config_option
 @debug_option
-def export(form: str, output: Path | None, config: Path | None, *, debug: bool, **wanted: Any) -> None:
-    """Write the trail for other tools: lines with their seals, a table, or a summary of a period."""
+def export(
+    form: str, output: Path | None, config: Path | None, *, force: bool, debug: bool, **wanted: Any
+) -> None:
+    """Write the trail for other tools.
+
+    As lines with their seals, as a table, or as a summary of a period. Lines hold what Redis holds; the
+    archives are such lines already. Table and summary reach into archives. A file is for its owner alone.
+    """
     with framed(debug=debug):
         import msgspec
 
@@ -150,21 +195,23 @@ def export(form: str, output: Path | None, config: Path | None, *, debug: bool, 
         async def look(trail: "AuditTrail") -> None:
             write = target.write
             if form == "jsonl":
-                async for chunk in trail.export():
-                    for line in as_lines(chunk):
-                        write(line)
+                async with aclosing(trail.export()) as chunks:
+                    async for chunk in chunks:
+                        for line in as_lines(chunk):
+                            write(line)
             elif form == "csv":
                 write(table_head().encode())
-                async for found in trail.query(chosen):
-                    write(table_row(found).encode())
+                async with aclosing(trail.query(chosen)) as matching:
+                    async for found in matching:
+                        write(table_row(found).encode())
             else:
-                summary, kept = Summary(), places_of(settings).seals
+                summary, kept = Summary.of(chosen), places_of(settings).seals
                 report = await trail.verify(outside=outside_seals(kept) if kept.exists() else [])
                 async for found in trail.query(chosen):
                     summary.add(found)
                 write(msgspec.json.format(msgspec.json.encode(summary.told(report))) + b"\n")
 
-        with click.open_file(str(output or "-"), "wb", lazy=True) as target:
+        with written_to(output, replace=force) as target:
             look_at(settings, look)
 
 
@@ -186,19 +233,24 @@ def stats(config: Path | None, *, as_json: bool, debug: bool) -> None:
 
 
 @audit.command()
+@json_option
 @config_option
 @debug_option
-def archive(config: Path | None, *, debug: bool) -> None:
-    """List the archives, oldest first."""
+def archive(config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """List this machine's archives, oldest first."""
     with framed(debug=debug):
-        from mas.audit.archive import archives_in
+        import msgspec
 
-        directory = places_of(settings_of(config)).archive
-        paths = list(archives_in(directory))
-        for path in paths:
-            click.echo(path)
-        if not paths:
-            click.echo(f"there are none in {directory}", err=True)
+        settings = settings_of(config)
+        kept = look_at(settings, lambda trail: trail.archives())
+        if as_json:
+            told = [{**each._asdict(), "path": str(each.path)} for each in kept]
+            click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+            return
+        for each in kept:
+            click.echo(each.path)
+        if not kept:
+            click.echo(f"there are none in {places_of(settings).archive}", err=True)
 
 
 @audit.command()
@@ -210,8 +262,7 @@ def key(config: Path | None, *, debug: bool) -> None:
         from mas.audit.keyfile import KeyFile
 
         places = places_of(settings_of(config))
-        KeyFile(places.key, places.public).load()
-        click.echo(places.public.read_text(), nl=False)
+        click.echo(KeyFile(places.key, places.public).public_pem(), nl=False)
 
 
 @audit.command()

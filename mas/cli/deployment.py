@@ -1,7 +1,5 @@
 """Reach a deployment that runs: its Redis, its keys, and the secret that proves who asks."""
 
-import getpass
-import os
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,13 +10,12 @@ from redis.exceptions import ResponseError
 
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import Events
+from mas.audit.actor import actor
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
-from mas.errors import ConfigurationError, RedisUnavailable
 from mas.keys import Keys
 from mas.redis import EmbeddedServer, Endpoint, Redis, RedisRefused, Script, open_redis
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
-from mas.settings import Settings, deployment_secret, load
-from mas.settings.deployment import NAME as SECRET_NAME
+from mas.settings import Settings, kept_secret, load
 from mas.steering import Operator
 from mas.steering.operator import BLOCK
 from mas.trust import Keyring
@@ -53,8 +50,8 @@ async def reaching(
     :raises RedisUnavailable: if its Redis cannot be reached, or refuses what the command needs
     """
     settings = load(config)
-    keys, keyring = Keys(settings.namespace), Keyring(_secret(settings))
-    url = settings.redis_url.reveal() if settings.redis_url else _embedded(settings)
+    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).found()
+    keys, keyring = Keys(settings.namespace), Keyring(kept_secret(settings).encode())
     timeouts = settings.gateway.redis
     async with open_redis(
         Endpoint.parse(url, allow_plaintext=timeouts.allow_plaintext),
@@ -66,7 +63,7 @@ async def reaching(
     ) as redis:
         events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
         try:
-            yield Deployment(settings, redis, keys, keyring, _actor(), events)
+            yield Deployment(settings, redis, keys, keyring, actor(), events)
         except ResponseError as error:
             raise RedisRefused(f"{redis.endpoint.address} refused a command: {error}") from error
 
@@ -76,33 +73,3 @@ async def operating(config: Path | None) -> AsyncGenerator[Operator]:
     """Give an operator of the deployment that a configuration describes; raises what `reaching` does."""
     async with reaching(config, scripts=(), blocking=BLOCK) as deployment:
         yield Operator(deployment.redis, deployment.keys, deployment.keyring, actor=deployment.actor)
-
-
-def _embedded(settings: Settings) -> str:
-    """Return where the embedded server listens; it lives as long as its system, so that there may be none."""
-    server = EmbeddedServer(settings.data_dir)
-    if not server.socket.exists():
-        raise RedisUnavailable(
-            f"nothing runs here: no server listens at {server.socket}", hint="start the system with mas run"
-        )
-    return server.url
-
-
-def _secret(settings: Settings) -> bytes:
-    """Return the deployment's secret; one that nobody has generated yet is not made here."""
-    path = settings.data_dir / SECRET_NAME
-    if "MAS_SECRET" not in os.environ and settings.secret_file is None and not os.path.lexists(path):
-        raise ConfigurationError(
-            "the deployment's secret is not here",
-            where=str(path),
-            hint="set MAS_SECRET or secret_file to the one that the system runs with",
-        )
-    return deployment_secret(settings).encode()
-
-
-def _actor() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

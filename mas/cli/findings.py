@@ -1,8 +1,9 @@
 """How what was found in a trail is told on a terminal: a line a record, a report, figures, a bar."""
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,17 +12,25 @@ from mas.cli.printable import printable
 if TYPE_CHECKING:
     from mas.audit import Found, Report
 
-_NEVER = "never"
+_NEVER: Final = "never"
+_SHOWN: Final = 20  # flaws; a wrong key makes one of each seal
 
 
 def show(found: "Found", *, as_json: bool) -> None:
     """Print a record."""
     import msgspec
 
-    from mas.audit.export import moment
+    from mas.audit.moment import moment
 
     if as_json:
-        click.echo(msgspec.json.encode(found))
+        told = {
+            "trail": found.trail,
+            "id": found.id,
+            "time": moment(found.seconds),
+            "latency": found.latency,
+            "record": found.record,
+        }
+        click.echo(msgspec.json.encode(told))
         return
     record = found.record
     what = record.get("decision") or record.get("event", "")
@@ -40,20 +49,22 @@ def show_report(report: "Report", *, as_json: bool) -> None:
     """Print what a verification found."""
     import msgspec
 
+    from mas.audit.report import MOST_FLAWS
+
     if as_json:
         told = msgspec.to_builtins(report)
         click.echo(msgspec.json.encode({"intact": report.intact, "exit_code": report.exit_code, **told}))
         return
+    numbers = f" ({report.first_seal:,} to {report.last_seal:,})" if report.seals else ""
     click.echo(
-        f"{report.sealed:,} records under {report.seals:,} seals "
-        f"({report.first_seal} to {report.last_seal}), {report.unsealed:,} not sealed yet"
+        f"{report.sealed:,} records under {report.seals:,} seals{numbers}, {report.unsealed:,} not sealed yet"
     )
-    if report.archived_to:
-        click.echo(f"seals 1 to {report.archived_to} are in archives")
-    for flaw in report.flaws:
+    if report.archived_to and report.first_seal > 1:
+        click.echo(f"seals 1 to {report.archived_to:,} are in archives; --archives verifies them too")
+    for flaw in report.flaws[:_SHOWN]:
         click.echo(printable(f"BROKEN {flaw}"))
-    if report.more_flaws:
-        click.echo(f"and {report.more_flaws:,} more")
+    if hidden := len(report.flaws[_SHOWN:]) + report.more_flaws:
+        click.echo(f"and {hidden:,} more places; --json lists the first {MOST_FLAWS:,}")
     if not report.intact:
         return
     if report.outside:
@@ -66,7 +77,7 @@ def show_report(report: "Report", *, as_json: bool) -> None:
 
 def figures(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield the figures of `AuditTrail.stats` as lines."""
-    from mas.audit.export import moment
+    from mas.audit.moment import moment
 
     def when(seconds: float | None) -> str:
         return _NEVER if seconds is None else moment(seconds)
@@ -77,6 +88,10 @@ def figures(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                 f"seals: {kept['kept']:,} kept, the last is {kept['last']:,} of {when(kept['at'])}, "
                 f"key {kept['key'] or 'none yet'}, {kept['bytes']:,} bytes"
             )
+        elif name == "archives":
+            yield f"archives: {kept['kept']:,} kept here, {kept['bytes']:,} bytes"
+            for first, last in kept["missing"]:
+                yield f"archives: none here has seals {first:,} to {last:,}"
         else:
             since = f"from {when(kept['oldest'])} to {when(kept['newest'])}, " if kept["records"] else ""
             yield (
@@ -86,23 +101,28 @@ def figures(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 @contextmanager
-def progress(total: int | None) -> Generator[Callable[[int], None]]:
-    """Show on a terminal how many records have been read; give what is told of each step.
+def progress() -> Generator[Callable[[int, float], None]]:
+    """Show on a terminal how many records have been read; give what is told of them.
 
-    :param total: how many there are, where that is known
+    Standard output is left alone, and where stderr is no terminal, nothing is shown.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
+    if not sys.stderr.isatty():
+        yield lambda *_: None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
     columns = (
-        BarColumn(pulse_style="cyan"),
-        TextColumn("{task.completed:,} records"),
+        TextColumn("verifying"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[records]:,} records"),
         TimeElapsedColumn(),
     )
+    console = Console(stderr=True)
+    if console.is_dumb_terminal:
+        yield lambda *_: None
+        return
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("verify", total=total)
-        yield lambda done: bar.update(task, completed=done)
+        task = bar.add_task("verify", total=1.0, records=0)
+        yield lambda done, share: bar.update(task, completed=share, records=done)

@@ -1,6 +1,6 @@
 """The trail that a configuration names, opened for one command, and what to look for in it."""
 
-import sys
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +12,23 @@ if TYPE_CHECKING:
     from mas.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S")
+
+
+class _Moment(click.ParamType[float]):
+    """A time as people and `mas audit` itself write it, in seconds since the epoch; UTC without a zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from datetime import UTC, datetime
+
+        if isinstance(value, float):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time such as 2026-01-31 or 2026-01-31T12:30:00+01:00", param, ctx)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def filtered(command: Command) -> Command:
@@ -25,8 +41,8 @@ def filtered(command: Command) -> Command:
             click.option("--decision", default="", help="For example AUTHZ_DENIED; or a kind of event."),
             click.option("--class", "violation", default="", help="A class that was found in the payload."),
             click.option("--correlation", default="", help="A correlation id, or a message's own id."),
-            click.option("--since", type=click.DateTime(_TIMES), help="From this time on; UTC."),
-            click.option("--until", type=click.DateTime(_TIMES), help="Before this time; UTC."),
+            click.option("--since", type=_Moment(), help="From this time on; ISO 8601, UTC without a zone."),
+            click.option("--until", type=_Moment(), help="Before this time."),
         )
     ):
         command = option(command)
@@ -57,22 +73,53 @@ def look_at(settings: "Settings", look: Callable[["AuditTrail"], Awaitable[Any]]
         async with open_trail(settings) as trail:
             return await look(trail)
 
-    try:
-        return anyio.run(main, backend="trio")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    return anyio.run(main, backend="trio")
 
 
 def filter_of(wanted: dict[str, Any]) -> "Filter":
-    """Make a filter of what was typed; times without a zone are UTC."""
-    from datetime import UTC
+    """Make a filter of what was typed.
 
+    :raises click.UsageError: if no time can be meant, or there is no such decision
+    """
     from mas.audit import Filter, Trail
 
-    times = {
-        name: (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-        for name in ("since", "until")
-        if (at := wanted.pop(name)) is not None
-    }
-    trail = wanted.pop("trail")
-    return Filter(**wanted, **times, trail=Trail(trail) if trail else None)
+    given = {name: value for name, value in wanted.items() if value not in {None, ""}}
+    if "trail" in given:
+        given["trail"] = Trail(given["trail"])
+    if "decision" in given:
+        given["decision"] = _outcome(given["decision"])
+    chosen = Filter(**given)
+    if chosen.since >= chosen.until:
+        raise click.UsageError("--since is not before --until: nothing can match")
+    return chosen
+
+
+def _outcome(word: str) -> str:
+    """Return the decision or kind of event that is meant: a misspelt one would find nothing, silently."""
+    from difflib import get_close_matches
+
+    from mas.audit import EventKind
+    from mas.decision import Decision
+
+    known = [*map(str, Decision), *map(str, EventKind)]
+    upper = word.upper()
+    if upper not in known:
+        close = get_close_matches(upper, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+        raise click.UsageError(f"{word!r} is neither a decision nor a kind of event; {hint}")
+    return upper
+
+
+def archive_of_ours(config: Path | None, path: Path) -> "Settings | None":
+    """Return the settings if a file lies in the archive of the deployment that they describe, else None.
+
+    :raises ConfigurationError: if there is one that cannot be used: nobody knows then whose the file is
+    """
+    from mas.settings.search import NAME
+
+    here = Path.cwd()
+    named = config is not None or bool(os.environ.get("MAS_CONFIG"))
+    if not named and not any(os.path.lexists(directory / NAME) for directory in (here, *here.parents)):
+        return None
+    settings = settings_of(config)
+    return settings if path.resolve().parent == places_of(settings).archive.resolve() else None

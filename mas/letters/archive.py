@@ -7,6 +7,7 @@ import gzip
 import os
 import re
 import secrets
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def read_archives(directory: Path) -> Iterator[Archived]:
                     if archived.id not in seen:
                         seen.add(archived.id)
                         yield archived
-        except (OSError, EOFError, msgspec.DecodeError) as error:
+        except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
             raise MasError(f"the archive {path} cannot be read: {error}") from error
 
 

@@ -1,6 +1,8 @@
 """Run a Redis of our own, so that nothing needs to be installed or started first."""
 
+import errno
 import os
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -46,6 +48,21 @@ class EmbeddedServer:
     def url(self) -> str:
         """Where it listens once ready."""
         return f"unix://{quote(str(self.socket))}"
+
+    def found(self) -> str:
+        """Return where it listens, for who comes from another process; at once, not after a time-out.
+
+        :raises RedisUnavailable: if nothing is there: it lives only as long as its system
+        """
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            # A server that a power cut ended leaves its socket behind.
+            if probe.connect_ex(str(self.socket)) in {errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED}:
+                raise RedisUnavailable(
+                    f"nothing runs here: no server listens at {self.socket}",
+                    hint="start the system with mas run",
+                )
+        return self.url
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run the server until cancelled; ready once it answers and has loaded its data.

@@ -7,7 +7,7 @@ between them (`checks`). `explain` says where each value came from; `sharing` wh
 
 from mas.settings.agent import AgentSettings
 from mas.settings.classes import resolve_class
-from mas.settings.deployment import deployment_secret
+from mas.settings.deployment import deployment_secret, kept_secret
 from mas.settings.explain import Explained, explain
 from mas.settings.fields import Within
 from mas.settings.gateway import (
@@ -74,6 +74,7 @@ __all__ = [
     "deployment_secret",
     "explain",
     "find_config",
+    "kept_secret",
     "kept_until_restart",
     "load",
     "read_shared",

@@ -53,6 +53,21 @@ def deployment_secret(settings: Settings, environ: Mapping[str, str] = os.enviro
     )
 
 
+def kept_secret(settings: Settings, environ: Mapping[str, str] = os.environ) -> Secret:
+    """Return what `deployment_secret` does, but make none: whoever comes to a deployment must have its own.
+
+    :raises ConfigurationError: as that does, and if nobody has generated one yet
+    """
+    path = settings.data_dir / NAME
+    if "MAS_SECRET" not in environ and settings.secret_file is None and not os.path.lexists(path):
+        raise ConfigurationError(
+            "the deployment's secret is not here",
+            where=str(path),
+            hint="set MAS_SECRET or secret_file to the one that the system runs with",
+        )
+    return deployment_secret(settings, environ)
+
+
 def _make_directory(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.stat()

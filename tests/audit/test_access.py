@@ -3,7 +3,6 @@
 import csv
 import io
 
-import anyio
 import pytest
 
 from mas.audit import EventKind, Filter, PublicKeys, Trail, verify_file
@@ -14,7 +13,7 @@ from mas.audit.query import Found
 from mas.audit.record import AuditRecord
 from mas.audit.source import read_live
 from mas.decision import Decision
-from mas.errors import ConfigurationError, IntegrityError
+from mas.errors import IntegrityError
 from mas.trust import Keyring
 from tests.audit.conftest import KEYS
 from tests.audit.trail import KEYRING
@@ -51,37 +50,6 @@ async def test_a_query_does_not_read_ranges_that_cannot_match(desk):
     assert [chunk for chunk in read if chunk.trail == Trail.MESSAGES] == []
 
 
-async def test_each_look_at_the_trail_is_recorded(desk):
-    await desk.seal_all()
-    await desk.verify()
-    await everything(desk, sender="ann")
-    assert [chunk async for chunk in desk.trail.export()]
-    assert [found async for found in desk.trail.tail(Filter())]
-    reads = await everything(desk, decision="AUDIT_READ")
-    assert [r.record["subject"] for r in reads] == ["verify", "query", "export", "tail", "query"]
-    assert "sender=ann" in reads[1].record["detail"]
-
-
-async def test_a_tail_shows_the_last_and_follows(desk):
-    await desk.write(30)
-    seen = []
-    async with anyio.create_task_group() as tasks:
-
-        async def follow():
-            async for found in desk.trail.tail(Filter(trail=Trail.MESSAGES), last=5, follow=True):
-                seen.append(found.record["count"])
-                if len(seen) == 15:
-                    tasks.cancel_scope.cancel()
-
-        tasks.start_soon(follow)
-        with anyio.fail_after(10):
-            while len(seen) < 5:
-                await anyio.sleep(0.01)
-            await desk.write(10)
-            await anyio.sleep_forever()
-    assert seen == list(range(26, 41))
-
-
 async def test_an_export_verifies_offline_and_names_what_was_changed_in_it(desk, tmp_path):
     await desk.write(200)
     await desk.seal_all(seal_batch=50)
@@ -99,13 +67,6 @@ async def test_an_export_verifies_offline_and_names_what_was_changed_in_it(desk,
     path.write_bytes(b"".join(lines))
     (flaw,) = verify_file(path, public).flaws
     assert (flaw.where, "altered" in flaw.problem) == (entry[0].decode(), True)
-
-
-def test_a_line_that_is_none_of_ours_is_named(tmp_path):
-    path = tmp_path / "x.jsonl"
-    path.write_text('{"trail":"messages","id":"1-0","record":{},"mac":"a"}\n{"trail":1}\n')
-    with pytest.raises(ConfigurationError, match=r"x\.jsonl:2"):
-        verify_file(path, PublicKeys([]))
 
 
 @pytest.mark.parametrize(
@@ -130,9 +91,17 @@ def test_a_line_keeps_every_byte_of_an_entry(fields):
     assert line.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1", "\n=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1", "\n=1", "\xa0=1", "\uff1d1", "\t1"]
+)
 def test_no_cell_is_a_formula(text):
     assert cell(text).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["a;=1+1", "a; @x", "a;b;-1", "a;\uff0b1"])
+def test_no_cell_becomes_a_formula_where_a_semicolon_parts_cells(text):
+    assert not [part for part in cell(text).split(";") if part.lstrip().startswith(tuple("=+-@\uff0b"))]
+    assert cell("a; b = c").count("'") == 0
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\x1b[31mb", "a\rb", "a\x00b"])

@@ -26,8 +26,8 @@ async def alarms(desk):
     return [found.record["detail"] async for found in desk.trail.query(wanted)]
 
 
-async def records_at_most(desk, most):
-    return await desk.redis.call("XLEN", KEYS.audit_messages) <= most
+async def records_at_most(desk, most, stream=KEYS.audit_messages):
+    return await desk.redis.call("XLEN", stream) <= most
 
 
 async def test_what_is_written_is_sealed_and_kept_outside_as_well(desk):
@@ -250,6 +250,26 @@ async def test_what_is_too_old_goes_into_an_archive_although_there_is_room(desk)
     async with desk.sealing(clock=Later(), max_age=60.0):
         await desk.until(archived)
     assert (await desk.verify()).flaws == []
+
+
+async def test_an_archive_may_hold_nothing_of_one_of_the_trails(desk, caplog):
+    await desk.write(100)
+    await desk.seal_all(seal_batch=50)
+    for _ in range(2):
+        for _ in range(1100):
+            desk.events.post(EventKind.CONTROL, "somebody")
+            await desk.events.flush()
+        await desk.seal_all(seal_batch=50, max_records=100_000)
+        async with desk.sealing(seal_batch=50, max_records=1000):
+            await desk.until(lambda: records_at_most(desk, 1000, KEYS.audit_security))
+    archived = list(archives_in(desk.places.archive))
+    assert len(archived) > 1
+    assert "cannot seal" not in caplog.messages
+    report = await desk.verify()
+    assert report.flaws == []
+    events = len(await desk.raw(KEYS.audit_security))
+    public = PublicKeys.load(desk.places.public)
+    assert events + sum(verify_file(path, public).sealed for path in archived) >= 2300
 
 
 async def test_nothing_unsealed_is_ever_trimmed(desk):

@@ -12,6 +12,7 @@ import pytest
 from mas import Agent, Decision, IntegrityError, MasError, MessageRefused
 from mas.clock import ManualClock
 from mas.letters import Archivist, archives_in, count_in, read_archives
+from mas.letters.archive import Archived, write_archive
 from mas.settings import LetterSettings
 from tests.cli.process import mas, write
 from tests.letters.test_letters import office
@@ -177,3 +178,22 @@ async def test_a_system_keeps_its_letters_within_bounds_also_new_ones_and_the_co
             assert f"{first}: restored as" in (await said("dlq", "restore", first)).stdout
             assert sorted(each["envelope"]["data"]["n"] for each in letters(client)) == [0, 3, 4]
             assert (await said("dlq", "restore", "1-1")).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda packed: packed[:-20],
+        lambda packed: packed[: len(packed) // 2] + b"\xff" * 20 + packed[len(packed) // 2 + 20 :],
+        lambda packed: b"no archive",
+        lambda packed: gzip.compress(b"no letter\n"),
+    ],
+    ids=["cut", "altered", "not packed", "no letters"],
+)
+def test_a_damaged_archive_is_named(tmp_path, harm):
+    letter = Archived("1-1", " ".join(str(n * 7919 % 65537) for n in range(500)))
+    path = write_archive(tmp_path, [letter])
+    assert list(read_archives(tmp_path)) == [letter]
+    path.write_bytes(harm(path.read_bytes()))
+    with pytest.raises(MasError, match=f"the archive {path} cannot be read"):
+        list(read_archives(tmp_path))

@@ -7,10 +7,9 @@ from contextlib import ExitStack
 from typing import cast
 
 import anyio
-import msgspec
 
 from mas import MasError, MessageRefused, System, open_system
-from mas.audit import AuditRecord
+from mas.audit import Filter, Trail, open_trail
 from mas.cli.demo.agents import BAKERY, Baker, Customer, Stranger
 from mas.cli.demo.screen import Screen
 from mas.cli.signals import Signals, caught
@@ -103,12 +102,9 @@ async def _crash(screen: Screen, customer: Customer, baker: Baker) -> None:
 async def _trail(screen: Screen, system: System) -> None:
     """Show what the audit trail has kept of it all."""
     screen.scene("What the audit trail says")
-    entries = await system.redis.call("XRANGE", system.keys.audit_messages, "-", "+")
-    kept = [
-        msgspec.json.decode(dict(zip(f[::2], f[1::2], strict=True))[b"record"], type=AuditRecord)
-        for _, f in entries
-    ]
-    counts = Counter(str(record.decision) for record in kept)
+    wanted = Filter(trail=Trail.MESSAGES)
+    async with open_trail(system.settings, actor="the demo") as trail:
+        counts = Counter([found.record["decision"] async for found in trail.query(wanted)])
     screen.fact("audit", ", ".join(f"{count} {decision}" for decision, count in counts.items()))
 
 

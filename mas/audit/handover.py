@@ -1,0 +1,39 @@
+"""The chain of seals goes over to a new key, which the old one names in its last link."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import anyio
+
+from mas.audit import chain
+from mas.audit.author import Author, signer_after
+from mas.audit.keyfile import KeyFile
+from mas.audit.signing import SealKey
+from mas.audit.trails import Trail
+from mas.clock import Clock
+from mas.errors import MasError
+from mas.keys import Keys
+from mas.redis import Redis
+
+_ATTEMPTS: Final = 50
+
+
+async def hand_over(
+    redis: Redis, keys: Keys, file: KeyFile, macs: Mapping[Trail, bytes], clock: Clock
+) -> SealKey:
+    """Make a successor, have the chain announce it, and put it in the old key's place.
+
+    :raises ConfigurationError: if the key that signs the chain is not this deployment's
+    :raises MasError: if there is no chain yet, or it grew too fast to get a word in
+    """
+    for _ in range(_ATTEMPTS):
+        tip = await chain.tip(redis, keys)
+        if tip.link is None:
+            raise MasError("there is no seal yet, hence no key to hand over from")
+        key = await anyio.to_thread.run_sync(file.load_for, signer_after(tip.link.seal))
+        successor = await anyio.to_thread.run_sync(file.prepare)
+        link = Author(key, macs, tip.link).hand_over(clock.wall(), successor)
+        if await chain.append(redis, keys, tip.signature, link.signed) is not None:
+            await anyio.to_thread.run_sync(file.complete)
+            return successor
+    raise MasError("the chain of seals grows too fast to hand it over; try again")
