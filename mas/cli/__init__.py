@@ -12,7 +12,7 @@
     demo       three agents, a refusal and a crash, in a few seconds
     audit      the trail, read and proved; findings is how it is told, outfile where an export goes
     complaint  what went wrong, in one message and one exit code (exits)
-    outcome    a decision in its colour
+    tail       the traffic, a line a message (traffic), with a decision in its colour (outcome)
     logs       one event, one line; printable is what moves no cursor
 
 Data goes to stdout, everything else to stderr. What a command needs is imported when it runs, so that
