@@ -4,7 +4,7 @@ agent      the class to subclass; `handlers`, `models` and `state` stand behind 
 life       one life of one instance
 outbox     what it sends; `answers` it waits for
 inbox      what it receives, a `window` ahead: `delivery` opens, `dispatch` finds the handler, which gets it
-           as `received`; `settling` holds and settles
+           as `received`; `workers` take it in order; `settling` holds and settles
 attempts   starts handlers, and again after a pause (`backoff`); what they send has the message as its `cause`
 pulse      one beat for all inboxes of a process; `services` is what else its agents share
 voice      an instance that only speaks, and hears what becomes of it

@@ -6,12 +6,11 @@ only as far ahead as they can be started. What is read stays pending in Redis un
 returned, so whatever dies, the message does not.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
 from mas.agent.answers import Answers, notice_in, refusal_of
@@ -23,6 +22,7 @@ from mas.agent.received import AgentMessage, SendReply
 from mas.agent.services import Services
 from mas.agent.settling import Settling
 from mas.agent.window import MOST, Window
+from mas.agent.workers import Waiting, Workers
 from mas.bus import HANDED_BACK, reclaim
 from mas.errors import IntegrityError, MessageRefused, RedisUnavailable
 from mas.keys import AGENT_GROUP
@@ -36,8 +36,6 @@ _FEW = 10
 """Taken over at once, at least: a look for fewer would pass over too little of a long list."""
 _LAST_WORDS = 1.0
 """Seconds that handing back may take at the end of a life."""
-_RESTING = 2
-"""Workers that wait for mail; those who were called beyond that end when there is no more."""
 SWEEP = 8.0
 """Seconds after which an inbox looks although nothing rang: a ring may be lost."""
 
@@ -63,7 +61,7 @@ class Inbox:
     ) -> None:
         self._redis, self._clock, self._services = services.redis, services.clock, services
         self._credential, self._answers, self._refused = credential, answers, refused
-        self._send_reply, self._concurrency = send_reply, concurrency
+        self._send_reply = send_reply
         self._me = str(credential.instance_id)
         agent = credential.agent_id
         self._shared = services.keys.stream(agent)
@@ -74,14 +72,10 @@ class Inbox:
         self._claims = services.claims(self._redis, AGENT_GROUP, self._me)
         self._settling = Settling(self._claims, self._shared, services.delivery.lease, services.clock)
         self._attempts = Attempts(services, self._settling, outbox, handle, send_reply)
-        self._queue: deque[tuple[Delivery, bool]] = deque()
-        self._tasks: TaskGroup
+        self._workers = Workers(self._attempts, self._worked_off, concurrency=concurrency)
         self._wake = anyio.Event()
-        self._idle: anyio.Event | None = None
-        self._rung, self._more, self._paused = True, False, False
-        self._working, self._called = 0, False
+        self._rung, self._more = True, False
         self._trouble = ""
-        self._resting: list[anyio.Event] = []
         self._backlog_after: bytes | None = b"-"
         self._generation = 0
         # What others left comes before anything new.
@@ -94,7 +88,8 @@ class Inbox:
         self._generation = self._redis.generation
         while not await self._ensure_groups():
             await self._clock.sleep(pause(1, first=0.5, cap=0.5))
-        async with anyio.create_task_group() as self._tasks:
+        async with anyio.create_task_group() as tasks:
+            self._workers.live_in(tasks)
             self._services.subscriber.listen(self._ring, self._rang)
             self._services.pulse.join(self)
             try:
@@ -105,7 +100,7 @@ class Inbox:
             finally:
                 self._services.pulse.leave(self)
                 self._services.subscriber.ignore(self._ring, self._rang)
-                self._paused = True
+                self._workers.paused = True
                 with anyio.move_on_after(_LAST_WORDS, shield=True):
                     # After a drain there is nothing left; after a crash, what it did not begin.
                     await self._hand_back()
@@ -116,7 +111,7 @@ class Inbox:
         What was read and not begun is handed back, and no start is counted: another instance takes it. So
         is what waits for another attempt, with the attempts that it had.
         """
-        self._paused = True
+        self._workers.paused = True
         self._attempts.stop()
         await self._hand_back()
         await self.quiet()
@@ -127,10 +122,10 @@ class Inbox:
             await self._hand_back()
 
     async def _hand_back(self) -> None:
-        unstarted = [delivery.entry for delivery, found_again in self._queue if not found_again]
-        started = [delivery.entry for delivery, found_again in self._queue if found_again]
+        waiting = self._workers.take_back()
+        unstarted = [delivery.entry for delivery, found_again in waiting if not found_again]
+        started = [delivery.entry for delivery, found_again in waiting if found_again]
         started += self._attempts.unfinished
-        self._queue.clear()
         self._attempts.unfinished.clear()
         for entries, begun in ((unstarted, False), (started, True)):
             if entries:
@@ -138,20 +133,17 @@ class Inbox:
 
     async def quiet(self) -> None:
         """Return once no handler runs; comes true only after a `pause`, or when there is no mail."""
-        while self._working:
-            if self._idle is None or self._idle.is_set():
-                self._idle = anyio.Event()
-            await self._idle.wait()
+        await self._workers.quiet()
 
     def pause(self) -> None:
         """Start nothing more; answers are still read."""
-        self._paused = True
+        self._workers.paused = True
 
     def resume(self) -> None:
         """Go on after a pause."""
-        self._paused, self._rung = False, True
+        self._workers.paused, self._rung = False, True
         self._wake.set()
-        self._call_worker()
+        self._workers.call()
 
     def beat(self, now: float) -> None:
         """Do what is due now and then; see `mas.agent.pulse`."""
@@ -213,8 +205,7 @@ class Inbox:
     async def _wait(self) -> None:
         while not (
             self._rung
-            or (self._more and self._runs_dry() and not self._paused)
-            or (self._reclaim_due and self._runs_dry() and not self._paused)
+            or ((self._more or self._reclaim_due) and self._runs_dry())
             or self._care_due
             or self._attempts.report_due
             or self._generation != self._redis.generation
@@ -224,20 +215,23 @@ class Inbox:
 
     def _runs_dry(self) -> bool:
         """Say whether another read is worth its round trip: somebody is free, or half the window is."""
-        if not self._queue and self._working < self._concurrency:
-            return True
-        return len(self._queue) + self._working <= self._window.size // 2
+        if self._workers.paused:
+            return False
+        return self._workers.lack or self._engaged() <= self._window.size // 2
+
+    def _engaged(self) -> int:
+        return len(self._workers) + self._workers.working
 
     async def _read(self) -> None:
         self._rung = False
-        room = 0 if self._paused else max(0, self._window.size - len(self._queue) - self._working)
+        room = 0 if self._workers.paused else max(0, self._window.size - self._engaged())
         if self._reclaim_due and room > 0 and self._backlog_after is None:
             await self._reclaim(room)
         if room > 0 and self._backlog_after is not None:
             await self._read_backlog(room)
             room = 0
         streams = (self._shared, self._own, ">", ">") if room > 0 else (self._own, ">")
-        if not self._queue:
+        if not len(self._workers):
             self._window.filled(self._clock.monotonic())
         read = await self._redis.call(
             "XREADGROUP", "GROUP", AGENT_GROUP, self._me, "COUNT", room or MOST, "STREAMS", *streams
@@ -265,10 +259,8 @@ class Inbox:
             self._backlog_after = b"-"
 
     def _take(self, entries: list[Any]) -> None:
-        for entry, fields in entries:
-            if (delivery := self._open(entry, fields, "")) is not None:
-                self._queue.append((delivery, False))
-        self._call_worker()
+        opened = [self._open(entry, fields, "") for entry, fields in entries]
+        self._workers.add([(delivery, False) for delivery in opened if delivery is not None])
 
     def _take_answers(self, entries: list[Any]) -> None:
         settled = []
@@ -323,63 +315,22 @@ class Inbox:
         """Queue what this consumer holds and is not at work on: it was lost with a connection or a life."""
         assert self._backlog_after is not None  # noqa: S101 - the caller looked
         page = await self._claims.backlog(self._shared, after=self._backlog_after, count=room)
+        found: list[Waiting] = []
         for held in page:
             if self._settling.holds(held.id):
                 continue
             if (delivery := self._open(held.id, held.fields, "")) is not None:
-                self._queue.append((delivery, held.starts > 0))
+                found.append((delivery, held.starts > 0))
         # What others left may be older than what waits here.
-        self._queue = deque(sorted(self._queue, key=_place))
+        self._workers.insert(found)
         self._backlog_after = page[-1].id if len(page) >= room else None
         if self._backlog_after is None:
             # What came meanwhile was rung for before anybody listened, or is waiting behind the backlog.
             self._rung = True
-        self._call_worker()
 
-    async def _work(self) -> None:
-        while True:
-            self._called = False
-            await self._work_off()
-            if len(self._resting) >= _RESTING:
-                return
-            bell = anyio.Event()
-            self._resting.append(bell)
-            await bell.wait()
-
-    def _call_worker(self) -> None:
-        """See that somebody takes what is queued: one who rests, or else a new one within bounds."""
-        if self._called or not self._queue or self._working >= self._concurrency:
-            return
-        self._called = True
-        if self._resting:
-            self._resting.pop().set()
-        else:
-            self._tasks.start_soon(self._work)
-
-    async def _work_off(self) -> None:
-        """Work the queue off; call another worker, for the handler about to start may keep it waiting."""
-        while self._queue and not self._paused and self._working < self._concurrency:
-            delivery, found_again = self._queue.popleft()
-            self._working += 1
-            # It finds the queue empty when no handler waits: then it was woken once for the whole batch.
-            self._call_worker()
-            try:
-                if found_again:
-                    await self._attempts.again(delivery)
-                else:
-                    await self._attempts.first(delivery)
-            finally:
-                self._working -= 1
-                if self._idle is not None and not self._working:
-                    self._idle.set()
+    def _worked_off(self) -> None:
         self._settling.flush()
         if self._more:
             self._window.emptied(self._clock.monotonic())
         if self._more or self._reclaim_due:
             self._wake.set()
-
-
-def _place(waiting: tuple[Delivery, bool]) -> tuple[int, int]:
-    """Return where in its stream a delivery stands."""
-    milliseconds, _, number = waiting[0].entry.partition(b"-")
-    return int(milliseconds), int(number)

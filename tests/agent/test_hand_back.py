@@ -137,7 +137,7 @@ async def test_an_instance_that_is_restarted_takes_its_own_mail_up_again(redis_u
             await until(lambda: held(client) == {seat.instance: AHEAD})
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(system.root.restart, "agents/b")
-                await until(lambda: seat.life._inbox._paused)
+                await until(lambda: seat.life._inbox._workers.paused)
                 holds.go.set()
             assert await holds.begun.reaches(AHEAD) == numbers((0, AHEAD))
             await until(lambda: client.xlen(STREAM) == 0)
