@@ -37,9 +37,9 @@ class Waiter:
         self._decided.set()
 
     @property
-    def has_reply(self) -> bool:
-        """Whether the reply is there."""
-        return self._reply is not None
+    def answered(self) -> bool:
+        """Whether the reply is there, or it is known that there will be none."""
+        return self._replied.is_set()
 
     def replied(self, reply: AgentMessage) -> None:
         """Take the reply; the first one counts."""

@@ -4,7 +4,7 @@ It reads its own stream and never the one that all instances of its agent share.
 answers to its own messages; whatever else lies there is left for the agent itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -114,20 +114,14 @@ class Voice:
 
         :param timeout: seconds to wait for it
         :raises MessageRefused: if the gateway decided against it
+        :raises RedisUnavailable: if Redis did not take the message in time
         :raises MasError: if nobody decided in time
         """
-        message_id = new_message_id()
-        meta = Meta(self.credential.instance_id, confirm=True)
+        message_id, meta = new_message_id(), Meta(self.credential.instance_id, confirm=True)
         waiter = self._answers.expect(message_id, target)
-        try:
-            with anyio.fail_after(timeout):
-                await self._submit(target, message_type, data, meta, message_id)
-                await waiter.decision()
-        except TimeoutError:
-            raise _undecided(target, message_type, timeout) from None
-        finally:
-            await self._forget(message_id, waiter)
-        assert waiter.notice is not None  # noqa: S101 - it was waited for
+        await self._speak(waiter, message_type, data, meta, message_id, waiter.decision, timeout)
+        await waiter.decision()
+        assert waiter.notice is not None  # noqa: S101 - there is no other decision
         return waiter.notice
 
     async def ask(self, target: AgentId, message_type: str, data: Any, *, timeout: float) -> AgentMessage:
@@ -136,21 +130,43 @@ class Voice:
         :param timeout: seconds to wait for it
         :raises MessageRefused: if the gateway decided against it, or its receiver gave it up
         :raises RequestTimeout: if it was let through, and nobody replied in time
+        :raises RedisUnavailable: if Redis did not take the message in time
         :raises MasError: if nobody even decided in time
         """
         message_id = new_message_id()
         meta = Meta(self.credential.instance_id, correlation_id=message_id, confirm=True)
         waiter = self._answers.expect(message_id, target)
+        await self._speak(waiter, message_type, data, meta, message_id, waiter.reply, timeout)
+        if not waiter.answered:
+            raise RequestTimeout(target, message_type, timeout)
+        return await waiter.reply()
+
+    async def _speak(
+        self,
+        waiter: Waiter,
+        message_type: str,
+        data: Any,
+        meta: Meta,
+        message_id: MessageId,
+        answer: Callable[[], Awaitable[object]],
+        timeout: float,
+    ) -> None:
+        """Send a message and wait for an answer to it; return without one if it was at least decided."""
+        taken = False
         try:
-            with anyio.fail_after(timeout):
-                await self._submit(target, message_type, data, meta, message_id)
-                return await waiter.reply()
-        except TimeoutError:
-            if waiter.notice is None:
-                raise _undecided(target, message_type, timeout) from None
-            raise RequestTimeout(target, message_type, timeout) from None
+            with anyio.move_on_after(timeout):
+                await self._submit(waiter.target, message_type, data, meta, message_id)
+                taken = True
+                await answer()
         finally:
             await self._forget(message_id, waiter)
+        if not taken:
+            raise RedisUnavailable(f"redis did not say within {timeout:g} s whether it took the message")
+        if waiter.notice is None and not waiter.answered:
+            raise MasError(
+                f"no decision about {message_type} to {waiter.target} within {timeout:g} s; the message "
+                "waits in redis, and is decided as soon as a gateway runs"
+            )
 
     async def _submit(
         self, target: AgentId, message_type: str, data: Any, meta: Meta, message_id: MessageId
@@ -164,13 +180,13 @@ class Voice:
             raise
 
     async def _forget(self, message_id: MessageId, waiter: Waiter) -> None:
-        if waiter.notice is None and not waiter.has_reply:
+        if waiter.notice is None and not waiter.answered:
             # It may have been decided just now, and even been read by a task that was cancelled over it.
             with anyio.move_on_after(_LAST_LOOK, shield=True), suppress(RedisUnavailable, ResponseError):
                 await self._read()
                 await self._read(b"0")
         self._answers.forget(message_id)
-        if waiter.notice is not None or waiter.has_reply:
+        if waiter.notice is not None or waiter.answered:
             self._undecided.discard(message_id)
 
     async def _read(self, since: bytes = b">") -> bool:
@@ -198,13 +214,6 @@ class Voice:
     def _rang(self, instance: bytes | None) -> None:
         if not instance or instance == self.credential.instance_id.encode():
             self._wake.set()
-
-
-def _undecided(target: AgentId, message_type: str, seconds: float) -> MasError:
-    return MasError(
-        f"no decision about {message_type} to {target} within {seconds:g} s; the message waits in redis, "
-        "and is decided as soon as a gateway runs"
-    )
 
 
 async def _no_reply(asked: AgentMessage, _: str, __: Any) -> None:
