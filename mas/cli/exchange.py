@@ -3,7 +3,6 @@
 import sys
 from typing import Any
 
-import anyio
 import click
 import msgspec
 
@@ -12,7 +11,7 @@ from mas.cli.exits import INTERRUPTED
 from mas.cli.outcome import styled
 from mas.cli.printable import printable
 from mas.cli.speaker import Speaker
-from mas.cli.told_to_stop import until_told
+from mas.cli.told_to_stop import Stop, until_told
 from mas.control import Notice
 from mas.gateway.stages.caps import nests_too_much, unreadable
 from mas.ids import agent_id
@@ -31,16 +30,15 @@ def send_message(
     """
     to = agent_id(target)
 
-    async def say(told_to_stop: anyio.CancelScope) -> dict[str, Any] | None:
-        async with speaker.speaking(patience=timeout) as (voice, limits):
+    async def say(stop: Stop) -> dict[str, Any]:
+        async with speaker.speaking(stop, patience=timeout) as (voice, limits):
             _expect_readable(payload, limits)
-            with told_to_stop:
+            with stop.cuts_short():
                 if not wait:
                     message_id = await voice.submit(to, kind, msgspec.Raw(payload))
                     return _sent(voice, target, kind, message_id, None)
                 notice = await voice.say(to, kind, msgspec.Raw(payload), timeout=timeout)
                 return _sent(voice, target, kind, notice.message_id, notice)
-        return None
 
     told = until_told(say)
     if told is None:
@@ -67,12 +65,11 @@ def request_reply(
     """
     to = agent_id(target)
 
-    async def ask(told_to_stop: anyio.CancelScope) -> AgentMessage | None:
-        async with speaker.speaking(patience=timeout) as (voice, limits):
+    async def ask(stop: Stop) -> AgentMessage:
+        async with speaker.speaking(stop, patience=timeout) as (voice, limits):
             _expect_readable(payload, limits)
-            with told_to_stop:
+            with stop.cuts_short():
                 return await voice.ask(to, kind, msgspec.Raw(payload), timeout=timeout)
-        return None
 
     reply = until_told(ask)
     if reply is None:

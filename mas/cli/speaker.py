@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 
 from mas.agent import Voice
 from mas.cli.deployment import reaching
+from mas.cli.told_to_stop import Stop
 from mas.directory import Tombstones
 from mas.errors import EnrolmentRefused, RedisUnavailable
 from mas.ids import AgentId
@@ -45,16 +46,19 @@ class Speaker(NamedTuple):
     credentials: Path | None = None
     allow_plaintext: bool = False
 
-    def speaking(self, *, patience: float) -> AbstractAsyncContextManager[tuple[Voice, LimitSettings]]:
+    def speaking(
+        self, stop: Stop, *, patience: float
+    ) -> AbstractAsyncContextManager[tuple[Voice, LimitSettings]]:
         """Give a voice for the length of a block, and what its messages may come to as far as is known.
 
+        :param stop: cuts short what has to be waited for before
         :param patience: seconds that the longest wait for an answer may take
         :raises EnrolmentRefused: if it may not join, or its credentials are in use
         :raises ConfigurationError: if configuration, secret or credentials cannot be used
         :raises RedisUnavailable: if Redis cannot be reached, or refuses
         """
         if self.credentials is not None:
-            return _by_credentials(Credentials.read(self.credentials), self.allow_plaintext)
+            return _by_credentials(Credentials.read(self.credentials), self.allow_plaintext, stop)
         assert self.agent is not None  # noqa: S101 - one of the two is given
         return _as_guest(self.config, self.agent, patience)
 
@@ -105,7 +109,7 @@ async def _as_guest(
 
 @asynccontextmanager
 async def _by_credentials(
-    held: Credentials, allow_plaintext: bool
+    held: Credentials, allow_plaintext: bool, stop: Stop
 ) -> AsyncGenerator[tuple[Voice, LimitSettings]]:
     place, keys, limits = place_of(held, allow_plaintext), Keys(held.namespace), LimitSettings()
     try:
@@ -113,7 +117,7 @@ async def _by_credentials(
             async with (
                 open_redis(place, name=_NAME) as redis,
                 open_subscriber(place, name=f"{_NAME}:rings") as subscriber,
-                _alone(redis, keys, held, place),
+                _alone(redis, keys, held, place, stop),
             ):
                 voice = Voice(
                     redis,
@@ -130,7 +134,9 @@ async def _by_credentials(
 
 
 @asynccontextmanager
-async def _alone(redis: Redis, keys: Keys, held: Credentials, place: Endpoint) -> AsyncGenerator[None]:
+async def _alone(
+    redis: Redis, keys: Keys, held: Credentials, place: Endpoint, stop: Stop
+) -> AsyncGenerator[None]:
     """Be the only one for a while who lives by these credentials.
 
     Two at once would take each other's answers. Who died without giving them back is waited for.
@@ -139,8 +145,8 @@ async def _alone(redis: Redis, keys: Keys, held: Credentials, place: Endpoint) -
     """
     who = held.credential.agent_id, held.credential.instance_id
     heartbeat, life = keys.heartbeat(*who), int(HEARTBEAT_LIFE * 1000)
-    with anyio.move_on_after(HEARTBEAT_LIFE + 1):
-        told = False
+    told = False
+    with stop.cuts_short(), anyio.move_on_after(HEARTBEAT_LIFE + 1):
         while await redis.call("SET", heartbeat, "1", "NX", "PX", life) is None:
             if not told:
                 log.warning("waiting for who uses these credentials, or did a moment ago", instance=who[1])

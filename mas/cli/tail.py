@@ -3,16 +3,13 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from mas.cli.frame import framed
 from mas.cli.options import operator_options
 from mas.cli.trail import filter_of, filtered_by, settings_of
-
-if TYPE_CHECKING:
-    import anyio
 
 
 @click.command()
@@ -39,15 +36,15 @@ def tail(last: int, config: Path | None, *, follow: bool, as_json: bool, debug: 
     """
     with framed(debug=debug):
         from mas.audit import open_trail
-        from mas.cli.told_to_stop import until_told
+        from mas.cli.told_to_stop import Stop, until_told
         from mas.cli.traffic import Traffic, as_line
 
         chosen, settings = filter_of({**wanted, "trail": "messages"}), settings_of(config)
         on_terminal, traffic = sys.stdout.isatty(), Traffic()
 
-        async def look(told_to_stop: "anyio.CancelScope") -> None:
+        async def look(stop: Stop) -> None:
             async with open_trail(settings) as trail:
-                with told_to_stop:
+                with stop.cuts_short():
                     async for found in trail.tail(chosen, last=last, follow=follow):
                         if as_json:
                             click.echo(as_line(found))

@@ -93,8 +93,9 @@ class House:
         return {name.decode() for name in self.client.smembers(KEYS.instances(AgentId(agent)))}
 
     def lasting(self):
-        """Return the keys that do not end by themselves."""
-        return {key.decode() for key in self.client.scan_iter() if self.client.ttl(key) == -1}
+        """Return the keys that do not end by themselves, but for the audit trail and dead letters."""
+        keys = [key.decode() for key in self.client.scan_iter() if self.client.ttl(key) == -1]
+        return {key for key in keys if not key.startswith(("audit:", "dlq:"))}
 
     def events(self, agent):
         told = [json.loads(entry["record"]) for entry in entries(self.client, KEYS.audit_security)]
