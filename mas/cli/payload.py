@@ -26,8 +26,12 @@ class Payload(click.ParamType[bytes]):
 
         typed, where = self._typed(value, param, ctx)
         try:
-            return msgspec.json.encode(msgspec.json.decode(typed))
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            value = msgspec.json.decode(typed)
+            json.loads(typed, object_pairs_hook=_expect_each_once)
+            return msgspec.json.encode(value)
+        except _TwiceError as twice:
+            self.fail(f"{where or 'it'} has the key {printable(twice)} twice in one object", param, ctx)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             self.fail(_told(typed, where, str(error)), param, ctx)
 
     def _typed(
@@ -42,6 +46,18 @@ class Payload(click.ParamType[bytes]):
         except OSError as error:
             self.fail(f"{value[1:] or 'standard input'}: {error.strerror}", param, ctx)
         return value.encode("utf-8", "surrogateescape"), ""
+
+
+class _TwiceError(Exception):
+    """A key that stands twice in one object: one reader takes the first, another one the last."""
+
+
+def _expect_each_once(pairs: list[tuple[str, Any]]) -> None:
+    keys = set[str]()
+    for key, _ in pairs:
+        if key in keys:
+            raise _TwiceError(key)
+        keys.add(key)
 
 
 def _told(typed: bytes, where: str, problem: str) -> str:

@@ -142,4 +142,4 @@ def _speaker(
         raise click.UsageError("--credentials need no --config: they say where Redis is")
     if credentials is None and allow_plaintext:
         raise click.UsageError("--allow-plaintext goes with --credentials; gateway.yaml has its own setting")
-    return Speaker(config, agent_id(sender) if sender else None, credentials, allow_plaintext)
+    return Speaker(config, None if sender is None else agent_id(sender), credentials, allow_plaintext)
