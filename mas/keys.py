@@ -30,6 +30,7 @@ class Keys:
         "audit_sealer",
         "audit_seals",
         "audit_security",
+        "confined",
         "dead_letters",
         "dead_letters_archiver",
         "gateways",
@@ -54,6 +55,7 @@ class Keys:
         self.agents = f"{p}mas.agents"
         self.grants = f"{p}mas.grants"
         self.outsiders = f"{p}mas.outsiders"
+        self.confined = f"{p}mas.confined"
         self.runners = f"{p}mas.runners"
         self.tombstones = f"{p}mas.tombstones"
         self.policy = f"{p}mas.policy"
@@ -67,7 +69,7 @@ class Keys:
         self.dead_letters_archiver = f"{p}dlq:archiver"
 
     def ingress_of(self, agent: AgentId) -> str:
-        """Name the ingress stream of an agent that runs outside."""
+        """Name the ingress stream of an agent that has one of its own."""
         return f"{self.prefix}mas.gateway.ingress:{agent}"
 
     def gateway_lease(self, gateway: str) -> str:
@@ -103,7 +105,7 @@ class Keys:
         return f"{self.prefix}agent:{agent}:token_hash:{instance}:previous"
 
     def redis_user(self, agent: AgentId, instance: InstanceId, database: int = 0) -> str:
-        """Name the Redis user of an instance that runs outside.
+        """Name the Redis user of an instance that has one of its own.
 
         :param database: a server's users are those of all its databases, unlike its keys
         """
@@ -124,6 +126,10 @@ class Keys:
     def grant_user(self, grant: str) -> str:
         """Name the Redis user that a grant opens."""
         return f"{self.prefix}mas.grant:{grant}"
+
+    def probe_user(self, probe: str) -> str:
+        """Name a Redis user that is made and deleted at once, to see whether that is allowed."""
+        return f"{self.prefix}mas.probe:{probe}"
 
     def is_redis_user(self, name: str, database: int = 0) -> bool:
         """Say whether a Redis user's name is one that `redis_user` gives in this database."""

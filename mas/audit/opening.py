@@ -15,9 +15,8 @@ from mas.audit.chain import APPEND
 from mas.audit.events import Events
 from mas.audit.places import Places
 from mas.keys import Keys
-from mas.redis import EmbeddedServer, Endpoint, RedisRefused, open_redis
-from mas.settings import Settings, kept_secret, load
-from mas.trust import Keyring
+from mas.redis import Endpoint, RedisRefused, open_redis
+from mas.settings import Settings, load, way_in
 
 
 @asynccontextmanager
@@ -36,9 +35,8 @@ async def open_trail(
     :raises RedisUnavailable: at once if nothing runs here, and if Redis does not answer, or refuses a command
     """
     settings = load(config, environ=environ)
-    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).found()
+    keyring, url = way_in(settings, environ)
     keys = Keys(settings.namespace)
-    keyring = Keyring(kept_secret(settings, environ).encode())
     timeouts = settings.gateway.redis
     places = Places.of(settings.gateway.audit, settings.data_dir, settings.base)
     async with open_redis(

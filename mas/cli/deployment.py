@@ -13,9 +13,9 @@ from mas.audit import Events
 from mas.audit.actor import actor
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
 from mas.keys import Keys
-from mas.redis import EmbeddedServer, Endpoint, Redis, RedisRefused, Script, open_redis
+from mas.redis import Endpoint, Redis, RedisRefused, Script, open_redis
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
-from mas.settings import Settings, kept_secret, load
+from mas.settings import Settings, load, way_in
 from mas.steering import Operator
 from mas.steering.operator import BLOCK
 from mas.trust import Keyring
@@ -50,8 +50,8 @@ async def reaching(
     :raises RedisUnavailable: if its Redis cannot be reached, or refuses what the command needs
     """
     settings = load(config)
-    url = settings.redis_url.reveal() if settings.redis_url else EmbeddedServer(settings.data_dir).found()
-    keys, keyring = Keys(settings.namespace), Keyring(kept_secret(settings).encode())
+    keyring, url = way_in(settings)
+    keys = Keys(settings.namespace)
     timeouts = settings.gateway.redis
     async with open_redis(
         Endpoint.parse(url, allow_plaintext=timeouts.allow_plaintext),

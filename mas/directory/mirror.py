@@ -82,9 +82,9 @@ class Mirror:
         """Say whether an agent is registered and has not been deactivated."""
         return agent in self.agents and agent not in self.inactive
 
-    def outsiders(self) -> list[AgentId]:
-        """Return the agents that run elsewhere, each with an ingress stream of its own."""
-        return sorted(agent for agent, record in self.agents.items() if record.outside)
+    def lanes(self) -> list[AgentId]:
+        """Return the agents that have an ingress stream of their own."""
+        return sorted(agent for agent, record in self.agents.items() if record.outside or record.lane)
 
     async def load(self) -> None:
         """Read everything: at the start, and whenever events may have been lost."""

@@ -31,6 +31,8 @@ class AgentRecord(msgspec.Struct, frozen=True):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     outside: bool = False
     """Whether it runs elsewhere, with credentials of its own and an ingress stream of its own."""
+    lane: bool = False
+    """Whether some instance submits, or once did, to an ingress stream of its own."""
 
 
 class InstanceRecord(msgspec.Struct, frozen=True):
@@ -48,6 +50,8 @@ class InstanceRecord(msgspec.Struct, frozen=True):
     previous_until: float = 0.0
     """Until when its token stays valid."""
     algorithm: str = ALGORITHM
+    confined: bool = False
+    """Whether a runner runs it in a process that has a Redis user of its own, and no more of Redis."""
 
 
 def store(key: bytes, place: str, field: str, record: AgentRecord | InstanceRecord) -> bytes:

@@ -80,7 +80,7 @@ class Gateway:
         self._name = Name(redis, keys, host)
         self._streams: tuple[str, ...] = (keys.ingress,)
         self._stale_agents: set[AgentId] = set()
-        self._outsiders_listed: frozenset[bytes] = frozenset()
+        self._lanes_listed: frozenset[bytes] = frozenset()
         self._mirror_is_stale = False
         # How often the own backlog grew, up to which growth the read under way looks, and up to which
         # it has been read empty: a takeover during a read is not lost.
@@ -294,8 +294,8 @@ class Gateway:
         await self._open_streams()
 
     async def _open_streams(self, *, anew: bool = False) -> None:
-        """Read the stream that all runners share, and one for each agent that runs elsewhere."""
-        streams = (self._keys.ingress, *map(self._keys.ingress_of, self._mirror.outsiders()))
+        """Read the stream that all runners share, and one for each agent that has its own."""
+        streams = (self._keys.ingress, *map(self._keys.ingress_of, self._mirror.lanes()))
         for stream in streams if anew else set(streams).difference(self._streams):
             await ensure_group(self._redis, stream, GATEWAY_GROUP)
             # Another gateway may have died over what this one has not looked at yet.
@@ -324,7 +324,7 @@ class Gateway:
             await self._clock.sleep(INTERVAL)
             try:
                 taken = await take_over(self._redis, self._keys, self._name.value, self._streams)
-                await self._look_for_outsiders()
+                await self._look_for_lanes()
             except (RedisUnavailable, ResponseError):
                 continue
             if taken:
@@ -341,11 +341,11 @@ class Gateway:
             self._clock,
         )
 
-    async def _look_for_outsiders(self) -> None:
-        """Notice an agent that enrolled to run elsewhere, should the event that told of it be lost."""
-        listed = frozenset(await self._redis.call("SMEMBERS", self._keys.outsiders))
-        if listed != self._outsiders_listed:
-            self._outsiders_listed = listed
+    async def _look_for_lanes(self) -> None:
+        """Notice an agent with an ingress stream of its own, should the event that told of it be lost."""
+        listed = frozenset(await self._redis.call("SUNION", self._keys.outsiders, self._keys.confined))
+        if listed != self._lanes_listed:
+            self._lanes_listed = listed
             names = (name.decode("utf-8", "replace") for name in listed)
             self._stale_agents.update(AgentId(name) for name in names if is_valid(name))
 

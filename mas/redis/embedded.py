@@ -35,22 +35,27 @@ class EmbeddedServer:
     directory with us, so the next start waits until a dead owner's server has written its last.
 
     :param data_dir: where its data, log and lock lie; created if missing, readable by this user only
+    :param password: what it asks everybody for; None: whatever runs as this user may do all
     :param stop_timeout: seconds the server has to write what it holds before it is killed
     """
 
-    def __init__(self, data_dir: str | os.PathLike[str], *, stop_timeout: float = 10) -> None:
+    def __init__(
+        self, data_dir: str | os.PathLike[str], *, password: str | None = None, stop_timeout: float = 10
+    ) -> None:
         self.data_dir = Path(data_dir).absolute()
         self.socket = socket_path(self.data_dir)
         self.stop_timeout = stop_timeout
-        self.endpoint = Endpoint(path=str(self.socket))
+        self.endpoint = Endpoint(path=str(self.socket), password=password)
 
     @property
     def url(self) -> str:
-        """Where it listens once ready."""
-        return f"unix://{quote(str(self.socket))}"
+        """Where it listens once ready; holds the password, as a client needs it."""
+        password = self.endpoint.password
+        user = "" if password is None else f":{quote(password, safe='')}@"
+        return f"unix://{user}{quote(str(self.socket))}"
 
-    def found(self) -> str:
-        """Return where it listens, for who comes from another process; at once, not after a time-out.
+    def expect(self) -> None:
+        """Look whether it runs, for who comes from another process: at once, not after a time-out.
 
         :raises RedisUnavailable: if nothing is there: it lives only as long as its system
         """
@@ -62,7 +67,6 @@ class EmbeddedServer:
                     f"nothing runs here: no server listens at {self.socket}",
                     hint="start the system with mas run",
                 )
-        return self.url
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run the server until cancelled; ready once it answers and has loaded its data.
@@ -78,6 +82,7 @@ class EmbeddedServer:
             await self._end_leftover()
             process = await self._start(program, lock)
             try:
+                await self._tell_password(process)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._await_answer, task_status)
                     code = await process.wait()
@@ -97,6 +102,8 @@ class EmbeddedServer:
                     *(sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(self.stop_timeout)),
                     str(program),
                     *self._settings(),
+                    # Its password comes over its standard input; see `guard`.
+                    *([] if self.endpoint.password is None else ["-"]),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=sink,
@@ -108,6 +115,13 @@ class EmbeddedServer:
                 umask=0o077,
                 pass_fds=(lock,),
             )
+
+    async def _tell_password(self, process: Process) -> None:
+        if self.endpoint.password is None or process.stdin is None:
+            return
+        escaped = "".join(f"\\x{byte:02x}" for byte in self.endpoint.password.encode())
+        with suppress(*BROKEN):
+            await process.stdin.send(f'requirepass "{escaped}"\n'.encode())
 
     def _settings(self) -> list[str]:
         settings = {
@@ -137,7 +151,10 @@ class EmbeddedServer:
         except OSError as error:
             return error
         try:
-            return (await exchange(stream, command))[0]
+            password = self.endpoint.password
+            # One left over from elsewhere may ask for none, and calls this an error.
+            introduction = [] if password is None else [("AUTH", password)]
+            return (await exchange(stream, *introduction, command))[-1]
         except BROKEN as error:
             return error
         finally:

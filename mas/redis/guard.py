@@ -8,7 +8,9 @@ itself being killed.
 
 Ends the server (SIGTERM, after GRACE seconds SIGKILL) when standard input closes, when the owner is no longer
 its parent (a forked copy of the owner may keep the pipe open), or on SIGTERM; ends with the server's own exit
-status when that ends first. Imports the standard library only, to be up within milliseconds.
+status when that ends first. A command whose last word is `-` reads the first line that the owner writes: a
+password travels by it, and never as an argument, which anybody can read. Imports the standard library only,
+to be up within milliseconds.
 """
 
 import os
@@ -16,6 +18,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 
@@ -44,11 +47,17 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
+    told = b""
+    if command[-1] == "-" and not (told := _first_line()).endswith(b"\n"):
+        return 1  # nobody is left that it could serve
     server = subprocess.Popen(  # noqa: S603 - what the owner asked for
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if told else subprocess.DEVNULL,
         preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - safe: there is one thread
     )
+    if server.stdin is not None:
+        with server.stdin as pipe, suppress(BrokenPipeError):
+            pipe.write(told)
     while server.poll() is None:
         readable, _, _ = select.select([sys.stdin.fileno(), woken], [], [], _LOOK)
         if woken in readable:
@@ -59,6 +68,14 @@ def main() -> int:
         if owner_gone or asked_to_stop:
             return _stop(server, grace)
     return server.returncode
+
+
+def _first_line() -> bytes:
+    """Wait for the owner's first line; less than that if it died before it had written it."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(sys.stdin.fileno(), 1)):
+        line += byte
+    return line
 
 
 def _stop(server: "subprocess.Popen[bytes]", grace: float) -> int:

@@ -7,7 +7,8 @@ health      finds those that died without leaving
 roster      the instances of one process, together; guest is one that joins for a moment
 grants      leave to enrol one instance, once, without the secret
 listing     all that is known of them, for people
-outsiders   agents that run elsewhere: credentials, redis_rights, and who looks after both
+outsiders   agents that run elsewhere: their credentials, and who lets them in
+redis_users users of their own in Redis, for those and for agents' processes; redis_rights: what they may
 events      what happens to agents, told on `mas.system`
 reporter    what a supervision tree goes through, told there too, and counted
 """
@@ -20,7 +21,8 @@ from mas.registry.guest import Guest, visiting
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
 from mas.registry.listing import list_agents
-from mas.registry.outsiders import OutsiderKeeper, enrol_outsider, shut_out
+from mas.registry.outsiders import OutsiderKeeper, enrol_outsider
+from mas.registry.redis_users import shut_out
 from mas.registry.reporter import Counts, Reporter, Who
 from mas.registry.revocation import BURY, Revocation, lift, revoke
 from mas.registry.roster import Roster

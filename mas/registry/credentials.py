@@ -6,8 +6,9 @@ agent's deliveries and derives no other key.
 
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
 
@@ -18,7 +19,8 @@ from mas.trust import Credential
 
 _MOST = 65_536
 """Bytes in a credentials file, at the most."""
-_OTHERS = frozenset({"username", "password", "sentinel_username", "sentinel_password"})
+OF_SENTINEL = frozenset({"sentinel_username", "sentinel_password"})
+_OTHERS = frozenset({"username", "password"}) | OF_SENTINEL
 """Query parameters of a Redis URL that are somebody else's credentials."""
 
 
@@ -150,19 +152,31 @@ def read_private(path: Path) -> bytes:
     return content
 
 
-def url_of(url: RedisUrl, user: str, password: str) -> RedisUrl:
-    """Return the URL as that Redis user opens it; nobody else's user, password or query secret is left."""
-    parts = urlsplit(without_user(url).reveal())
+def url_of(url: RedisUrl, user: str, password: str, *, keep: Collection[str] = ()) -> RedisUrl:
+    """Return the URL as that Redis user opens it; nobody else's user, password or query secret is left.
+
+    :param keep: query parameters that stay all the same
+    """
+    parts = urlsplit(without_user(url, keep=keep).reveal())
     netloc = f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.netloc}"
-    return RedisUrl(urlunsplit(parts._replace(netloc=netloc)))
+    return _url(parts._replace(netloc=netloc))
 
 
-def without_user(url: RedisUrl) -> RedisUrl:
-    """Return the URL with no user, password or query secret in it."""
+def without_user(url: RedisUrl, *, keep: Collection[str] = ()) -> RedisUrl:
+    """Return the URL with no user, password or query secret in it.
+
+    :param keep: query parameters that stay all the same
+    """
     parts = urlsplit(url.reveal())
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in _OTHERS]
+    others = _OTHERS.difference(keep)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in others]
     place = parts.netloc.rpartition("@")[2]
-    return RedisUrl(urlunsplit(parts._replace(netloc=place, query=urlencode(query))))
+    return _url(parts._replace(netloc=place, query=urlencode(query)))
+
+
+def _url(parts: SplitResult) -> RedisUrl:
+    # Not urlunsplit: where there is no host, it leaves the slashes out.
+    return RedisUrl(f"{parts.scheme}://{parts.netloc}{parts.path}{parts.query and '?'}{parts.query}")
 
 
 def default_file(agent: AgentId, instance: InstanceId) -> Path:

@@ -36,27 +36,31 @@ HEARTBEAT_LIFE = 15.0
 ENROL = Script(
     "enrol",
     # KEYS: tombstones, agents, outsiders, agent, instances, token hash, previous token hash, heartbeat,
-    #       shared stream, own stream, ingress stream of its own, system channel, then the sets of its
-    #       capabilities, and of those it had and has no more.
-    # ARGV: one packed list; see `_Joining`. Returns 0 if a tombstone is not what the caller saw.
+    #       shared stream, own stream, ingress stream of its own, system channel, confined, then the sets
+    #       of its capabilities, and of those it had and has no more.
+    # ARGV: one packed list; see `_Joining`. The agent's registration until now, as the caller saw it.
+    # Returns 0 if a tombstone or that registration is not what the caller saw.
     """#!lua
     local agent, instance, seen, seen_instance, record, field, instance_record, hash, life, previous,
-      previous_life, heartbeat_life, outside, group, gateway_group, offers, events, registers =
+      previous_life, heartbeat_life, outside, confined, group, gateway_group, offers, events,
+      registers =
       unpack(cmsgpack.unpack(ARGV[1]))
     if (redis.call('HGET', KEYS[1], agent) or '') ~= seen then return 0 end
     if (redis.call('HGET', KEYS[1], agent .. ':' .. instance) or '') ~= seen_instance then return 0 end
+    if (redis.call('HGET', KEYS[4], 'record') or '') ~= ARGV[2] then return 0 end
     redis.call('SADD', KEYS[2], agent)
     if registers then
       redis.call(outside and 'SADD' or 'SREM', KEYS[3], agent)
       redis.call('HSET', KEYS[4], 'record', record, 'status', 'active')
     end
+    if confined then redis.call('SADD', KEYS[13], agent) end
     redis.call('HSET', KEYS[4], field, instance_record)
     redis.call('SADD', KEYS[5], instance)
     redis.call('SET', KEYS[6], hash, 'PX', life)
     if previous ~= '' then redis.call('SET', KEYS[7], previous, 'PX', previous_life)
     else redis.call('DEL', KEYS[7]) end
     if heartbeat_life > 0 then redis.call('SET', KEYS[8], '1', 'PX', heartbeat_life) end
-    for i = registers and 9 or 10, outside and 11 or 10 do
+    for i = registers and 9 or 10, (outside or confined) and 11 or 10 do
       local reader = i == 11 and gateway_group or group
       local made = redis.pcall('XGROUP', 'CREATE', KEYS[i], reader, '0', 'MKSTREAM')
       if type(made) == 'table' and made.err and not made.err:find('BUSYGROUP') then return made end
@@ -68,7 +72,7 @@ ENROL = Script(
         redis.call('XGROUP', 'DELCONSUMER', KEYS[9], group, name)
       end
     end
-    for i = 13, #KEYS do redis.call(i <= 12 + offers and 'SADD' or 'SREM', KEYS[i], agent) end
+    for i = 14, #KEYS do redis.call(i <= 13 + offers and 'SADD' or 'SREM', KEYS[i], agent) end
     for _, event in ipairs(events) do redis.call('PUBLISH', KEYS[12], event) end
     return 1
     """,
@@ -77,7 +81,7 @@ ENROL = Script(
 LEAVE = Script(
     "leave",
     # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel, outsiders,
-    #       agents.
+    #       confined, agents.
     # ARGV: instance, instance field, leave event, group, 1 to leave only when it is dead, how long the token
     #       is still needed in milliseconds, agent.
     # Returns 0 if it is alive after all: it beats, or if it runs elsewhere, its token is good.
@@ -91,8 +95,9 @@ LEAVE = Script(
     if redis.call('EXISTS', KEYS[3]) == 0 then
       redis.call('SREM', KEYS[2], ARGV[1])
       redis.call('HDEL', KEYS[1], ARGV[2])
+      if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[9], ARGV[7]) end
       -- One that only guests spoke for is off the books with the last of them.
-      if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SREM', KEYS[9], ARGV[7]) end
+      if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SREM', KEYS[10], ARGV[7]) end
     end
     local held = redis.pcall('XPENDING', KEYS[6], ARGV[4], '-', '+', 1, ARGV[1])
     if not held.err and #held == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[6], ARGV[4], ARGV[1]) end
@@ -119,6 +124,7 @@ class _Joining(msgspec.Struct, array_like=True, frozen=True):
     previous_life: int
     heartbeat_life: int
     outside: bool
+    confined: bool
     group: str
     gateway_group: str
     offers: int
@@ -165,6 +171,7 @@ async def enrol(
     lives: Lives,
     previous: str = "",
     refuses: Refuses = nobody,
+    confined: bool = False,
     registers: bool = True,
 ) -> Enrolled:
     """Let an instance join and return what it proves itself with.
@@ -172,6 +179,7 @@ async def enrol(
     :param now: seconds since the epoch
     :param previous: the epoch that it submitted under until now, for a rotation
     :param refuses: what is known of revocations beside Redis
+    :param confined: whether it runs here with a Redis user of its own, for the caller to make
     :param registers: whether it brings its agent's registration and mail along; a guest does not, so that
         both stay as they are, or absent
     :raises InvalidId: if agent, instance or a capability could not be part of a key
@@ -182,7 +190,6 @@ async def enrol(
     if (tombstone := refuses(agent, instance)) is not None:
         raise EnrolmentRefused(agent, str(tombstone))
     record = msgspec.structs.replace(record, capabilities=tuple(map(capability, record.capabilities)))
-    former = await _former(redis, keys, keyring, record, registers=registers)
     enrolled = InstanceRecord(
         instance,
         secrets.token_hex(16),
@@ -190,14 +197,19 @@ async def enrol(
         now + lives.token,
         previous,
         now + lives.in_flight if previous else 0.0,
+        confined=confined,
     )
     credential = keyring.credential(agent, instance, enrolled.epoch)
-    gone = () if former is None or not registers else sorted({*former.capabilities} - {*record.capabilities})
-    places = [*_places(keys, agent, instance, record), *map(keys.capability, gone)]
     while True:
+        stored, former = await _former(redis, keys, keyring, record, registers=registers)
+        # Once an agent has a lane, it is read for good: what lies in it is accepted, whoever comes after.
+        lane = confined or former.lane or former.outside
+        record = msgspec.structs.replace(record, lane=lane)
+        gone = sorted({*former.capabilities} - {*record.capabilities}) if registers else ()
+        places = [*_places(keys, agent, instance, record), *map(keys.capability, gone)]
         seen = await _refuse_revoked(redis, keys, keyring, agent, instance)
         joining = _joining(keys, keyring, record, enrolled, credential, lives, seen, registers=registers)
-        if await redis.run_script(ENROL, places, [_pack(joining)]):
+        if await redis.run_script(ENROL, places, [_pack(joining), stored]):
             return Enrolled(credential, enrolled)
 
 
@@ -229,6 +241,7 @@ async def leave(
             keys.stream(agent),
             keys.system,
             keys.outsiders,
+            keys.confined,
             keys.agents,
         ],
         [
@@ -258,6 +271,7 @@ def _places(keys: Keys, agent: AgentId, instance: InstanceId, record: AgentRecor
         keys.instance_stream(agent, instance),
         keys.ingress_of(agent),
         keys.system,
+        keys.confined,
         *map(keys.capability, record.capabilities),
     ]
 
@@ -295,6 +309,7 @@ def _joining(
         # One that runs elsewhere tells by its own heartbeat that it lives.
         0 if record.outside else int(HEARTBEAT_LIFE * 1000),
         record.outside,
+        enrolled.confined,
         AGENT_GROUP,
         GATEWAY_GROUP,
         len(record.capabilities),
@@ -324,27 +339,27 @@ async def _refuse_revoked(
 
 async def _former(
     redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord, *, registers: bool
-) -> AgentRecord | None:
-    """Return the registration whose place this one takes, if there is one of ours.
+) -> tuple[bytes, AgentRecord]:
+    """Return the registration whose place this one takes, as it is stored and as it reads; empty if none.
 
     :raises EnrolmentRefused: if the agent runs elsewhere and this one here, or the other way round
     """
     agent = record.agent_id
     stored = await redis.call("HGET", keys.agent(agent), RECORD)
     if stored is None:
-        return None
+        return b"", AgentRecord(agent)
     try:
         known = read_agent(keyring.record, keys, agent, stored)
     except IntegrityError:
-        return None
+        return stored, AgentRecord(agent)
     if known.outside == record.outside:
-        return known
+        return stored, known
     if not registers or await redis.call("EXISTS", keys.instances(agent)):
         where = (
             "elsewhere, with credentials of its own" if known.outside else "in a runner of this deployment"
         )
         raise EnrolmentRefused(agent, f"an agent of that id runs {where}")
-    return known
+    return stored, known
 
 
 _pack = msgspec.msgpack.Encoder().encode

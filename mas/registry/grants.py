@@ -27,7 +27,8 @@ from mas.log import logger
 from mas.redis import Endpoint, Redis, open_redis
 from mas.registry.credentials import Credentials, read_private, url_of, without_user, write_private
 from mas.registry.enrolment import Lives
-from mas.registry.outsiders import enrol_outsider, refuse_open_redis
+from mas.registry.outsiders import enrol_outsider
+from mas.registry.redis_users import refuse_open_redis
 from mas.settings import RedisUrl, Secret
 from mas.trust import Keyring, protect, unprotect
 from mas.trust.grant import grant_password, lock_answer, prove_grant, unlock_answer

@@ -1,10 +1,11 @@
 """Agents that run elsewhere: enrolled by an operator, and let in again whenever Redis forgot them.
 
 Their registration is a record like any other. What Redis does not keep with its data, their users, is
-made again from the records after every restart and failover; a user without a record goes.
+made again from the records after every restart and failover; a user without a record goes. The same is
+done for those that a runner confines to processes of their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import anyio
@@ -12,19 +13,18 @@ import msgspec
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
-from mas.bus import ensure_group
 from mas.clock import SYSTEM, Clock
 from mas.directory import AgentRecord, InstanceRecord, Tombstones
 from mas.directory.records import RECORD, instance_field, read_agent, read_instance
 from mas.errors import EnrolmentRefused, IntegrityError, RedisUnavailable
 from mas.ids import AgentId, InstanceId, is_valid
-from mas.keys import AGENT_GROUP, GATEWAY_GROUP, Keys
+from mas.keys import Keys
 from mas.log import logger
-from mas.redis import Redis, Subscriber
+from mas.redis import Redis, Reply, Subscriber
 from mas.registry.alarm import Alarm, log_alarm
 from mas.registry.credentials import Credentials, url_of
 from mas.registry.enrolment import Lives, Refuses, enrol, nobody
-from mas.registry.redis_rights import rights
+from mas.registry.redis_users import account_of, default_user_is_open, let_in, refuse_open_redis
 from mas.settings import RedisUrl
 from mas.trust import Keyring
 
@@ -35,8 +35,8 @@ INTERVAL = 5.0
 _INSTANCE = instance_field(InstanceId("")).encode()
 
 
-class Outsider(NamedTuple):
-    """One enrolled instance that runs elsewhere."""
+class Holder(NamedTuple):
+    """One enrolled instance that has a Redis user of its own."""
 
     agent: AgentId
     record: InstanceRecord
@@ -83,11 +83,9 @@ async def enrol_outsider(
         previous=previous,
         refuses=refuses,
     )
-    outsider = Outsider(record.agent_id, enrolled)
-    await _let_in(redis, keys, keyring, outsider, now=now)
-    user = keys.redis_user(record.agent_id, instance, redis.endpoint.db)
-    password = keyring.redis_password(record.agent_id, instance, enrolled.epoch)
-    return Credentials(credential, url_of(url, user, password), keys.namespace)
+    await let_in(redis, keys, keyring, record.agent_id, enrolled, now=now)
+    account = account_of(redis, keys, keyring, record.agent_id, enrolled)
+    return Credentials(credential, url_of(url, *account), keys.namespace)
 
 
 async def _epoch(
@@ -105,37 +103,11 @@ async def _epoch(
     return record.epoch if now < record.expires_at else ""
 
 
-async def shut_out(redis: Redis, keys: Keys, agent: AgentId, instances: tuple[InstanceId, ...]) -> None:
-    """Delete the Redis users of instances, which closes their connections; one without is passed over.
-
-    :raises redis.exceptions.ResponseError: if Redis does not let its users be deleted
-    """
-    users = [keys.redis_user(agent, instance, redis.endpoint.db) for instance in instances]
-    # Where nobody runs elsewhere, no say over Redis' users is needed.
-    if users and await redis.call("SISMEMBER", keys.outsiders, agent):
-        await redis.call("ACL", "DELUSER", *users)
-
-
-async def refuse_open_redis(redis: Redis, agent: AgentId) -> None:
-    """Keep rights from being handed out where everybody has them all.
-
-    :raises EnrolmentRefused: if Redis lets in anybody
-    """
-    if await default_user_is_open(redis):
-        raise EnrolmentRefused(
-            agent, "redis' default user has no password: whoever reaches redis may do everything"
-        )
-
-
-async def default_user_is_open(redis: Redis) -> bool:
-    """Say whether anybody who reaches Redis is let in without a password."""
-    told = await redis.call("ACL", "GETUSER", "default")
-    flags = dict(zip(told[::2], told[1::2], strict=True))[b"flags"]
-    return b"on" in flags and b"nopass" in flags
-
-
 class OutsiderKeeper:
-    """Sees to it that every enrolled outsider has its groups and its Redis user, and nobody else has one.
+    """Sees to it that whoever is to have a Redis user of its own has it, with its groups, and nobody else.
+
+    Those are the instances that run elsewhere, while their token is good, and those that a runner confines,
+    until they are signed off, or taken off the books because their runner died.
 
     :param tombstones: who was revoked, as far as this process knows
     :param alarm: told what is not as it must be: where, and the problem
@@ -168,7 +140,7 @@ class OutsiderKeeper:
                 try:
                     await self.look()
                 except RedisUnavailable as error:
-                    log.warning("cannot look after agents that run elsewhere", problem=str(error))
+                    log.warning("cannot look after agents with redis users of their own", problem=str(error))
                     await self._redis.connected()
                 except ResponseError as error:
                     log.error("redis does not let its users be made", problem=str(error))  # noqa: TRY400
@@ -187,19 +159,17 @@ class OutsiderKeeper:
         try:
             users = await self._redis.call("ACL", "USERS")
         except ResponseError:
-            if await self._redis.call("EXISTS", self._keys.outsiders):
+            if await self._redis.call("EXISTS", self._keys.outsiders, self._keys.confined):
                 raise
-            return  # Where nobody runs elsewhere, the gateway needs no say over Redis' users.
+            return  # Where nobody has a user of its own, the gateway needs no say over Redis' users.
         names = {user.decode("utf-8", "replace") for user in users}
         there = {name for name in names if self._keys.is_redis_user(name, self._redis.endpoint.db)}
         now = self._clock.wall()
-        enrolled = {
-            self._keys.redis_user(o.agent, o.record.instance_id, self._redis.endpoint.db): o
-            for o in await self._enrolled(now)
-        }
-        if strangers := there - enrolled.keys():
+        enrolled = {self._user(holder): holder for holder in await self._enrolled(now)}
+        strangers = there - enrolled.keys()
+        # Whoever signs off meanwhile removes its own, and then none is left to remove.
+        if strangers and await self._redis.call("ACL", "DELUSER", *strangers):
             log.warning("a redis user without an enrolment is removed", users=sorted(strangers))
-            await self._redis.call("ACL", "DELUSER", *strangers)
             # Until now it could say that it lives, without an end and after it was taken off the books.
             whose = [self._keys.whose_redis_user(name) for name in strangers]
             traces = [
@@ -207,59 +177,70 @@ class OutsiderKeeper:
             ]
             await self._redis.call("DEL", *traces)
         if enrolled and await default_user_is_open(self._redis):
-            self._alarm("redis", "its default user has no password; agents that run elsewhere are not let in")
+            self._alarm(
+                "redis", "its default user has no password; agents with users of their own are not let in"
+            )
             return
-        for user, outsider in enrolled.items():
-            if user not in there or self._let_in.get(user) != outsider.record:
-                await _let_in(self._redis, self._keys, self._keyring, outsider, now=now)
-                self._let_in[user] = outsider.record
+        for user, (agent, record) in enrolled.items():
+            if user not in there or self._let_in.get(user) != record:
+                await let_in(self._redis, self._keys, self._keyring, agent, record, now=now)
+                self._let_in[user] = record
         self._generation = generation
 
-    async def _enrolled(self, now: float) -> list[Outsider]:
-        listed = await self._redis.call("SMEMBERS", self._keys.outsiders)
+    async def _enrolled(self, now: float) -> list[Holder]:
+        keys = self._keys
+        listed = await self._redis.call("SUNION", keys.outsiders, keys.confined)
         names = [name.decode("utf-8", "replace") for name in listed]
         asked = [
-            (AgentId(name), self._redis.post("HGETALL", self._keys.agent(AgentId(name))))
+            (AgentId(name), self._redis.post("HGETALL", keys.agent(AgentId(name))))
             for name in names
             if is_valid(name)
         ]
-        found: list[Outsider] = []
+        found: list[Holder] = []
         for agent, reply in asked:
             flat = await reply.result()
-            found += self._outsiders(agent, dict(zip(flat[::2], flat[1::2], strict=True)), now)
+            found += self._holders(agent, dict(zip(flat[::2], flat[1::2], strict=True)), now)
         # A revoke leaves the records and takes the tokens: Redis' word is newer than the tombstones here.
-        good = [
-            self._redis.post("EXISTS", self._keys.token_hash(each.agent, each.record.instance_id))
+        looks = [
+            (
+                each,
+                self._exists(keys.token_hash, each),
+                self._exists(keys.heartbeat, each),
+                self._exists(keys.instance_stream, each),
+            )
             for each in found
         ]
-        return [each for each, token in zip(found, good, strict=True) if await token.result()]
+        there = []
+        for each, token, beat, stream in looks:
+            good, beats, has_stream = [bool(await reply.result()) for reply in (token, beat, stream)]
+            if not has_stream:
+                # As after a health monitor thought it dead: it may not make the stream and its group itself.
+                self._let_in.pop(self._user(each), None)
+            # Signing off leaves the token good for what is under way, and takes heartbeat and stream.
+            if good and (beats or has_stream or not each.record.confined):
+                there.append(each)
+        return there
 
-    def _outsiders(self, agent: AgentId, fields: dict[bytes, bytes], now: float) -> Iterator[Outsider]:
+    def _exists(self, name: Callable[[AgentId, InstanceId], str], holder: Holder) -> Reply:
+        return self._redis.post("EXISTS", name(holder.agent, holder.record.instance_id))
+
+    def _user(self, holder: Holder) -> str:
+        return self._keys.redis_user(holder.agent, holder.record.instance_id, self._redis.endpoint.db)
+
+    def _holders(self, agent: AgentId, fields: dict[bytes, bytes], now: float) -> Iterator[Holder]:
         key = self._keyring.record
         try:
-            if not read_agent(key, self._keys, agent, fields.get(RECORD.encode(), b"")).outside:
-                return
+            outside = read_agent(key, self._keys, agent, fields.get(RECORD.encode(), b"")).outside
             for name, stored in fields.items():
                 if not name.startswith(_INSTANCE):
                     continue
                 instance = InstanceId(name.removeprefix(_INSTANCE).decode("utf-8", "replace"))
                 record = read_instance(key, self._keys, agent, instance, stored)
-                if now < record.expires_at and self._tombstones.refuses(agent, instance) is None:
-                    yield Outsider(agent, record)
+                has_user = outside or record.confined
+                if has_user and now < record.expires_at and not self._tombstones.refuses(agent, instance):
+                    yield Holder(agent, record)
         except IntegrityError as error:
             self._alarm(error.what, error.problem)
 
     def _hear(self, _: bytes | None) -> None:
         self._told.set()
-
-
-async def _let_in(redis: Redis, keys: Keys, keyring: Keyring, outsider: Outsider, *, now: float) -> None:
-    agent, record = outsider
-    instance = record.instance_id
-    epochs = [record.epoch, *([record.previous] if now < record.previous_until else [])]
-    passwords = [keyring.redis_password(agent, instance, epoch) for epoch in epochs]
-    await ensure_group(redis, keys.ingress_of(agent), GATEWAY_GROUP)
-    await ensure_group(redis, keys.stream(agent), AGENT_GROUP)
-    await ensure_group(redis, keys.instance_stream(agent, instance), AGENT_GROUP)
-    rules = rights(keys, agent, instance, passwords, database=redis.endpoint.db)
-    await redis.call("ACL", "SETUSER", keys.redis_user(agent, instance, redis.endpoint.db), *rules)

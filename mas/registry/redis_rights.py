@@ -1,4 +1,4 @@
-"""What the Redis user of an agent that runs elsewhere may do: its own streams, state and sign of life.
+"""What the Redis user of one instance may do: its own streams, state and sign of life.
 
 Selectors (Redis 7) tie commands to keys: it appends to its ingress stream only, reads and settles its
 deliveries only. XADD's MAXLEN and explicit ids cannot be forbidden, which is why that stream is its own.
@@ -17,11 +17,18 @@ _ANYWHERE = ("ping", "time", "subscribe", "unsubscribe")
 
 
 def rights(
-    keys: Keys, agent: AgentId, instance: InstanceId, passwords: Iterable[str], *, database: int = 0
+    keys: Keys,
+    agent: AgentId,
+    instance: InstanceId,
+    passwords: Iterable[str],
+    *,
+    database: int = 0,
+    beats: bool = True,
 ) -> tuple[str, ...]:
     """Return the rules of ACL SETUSER for one instance, complete: what is not here, it may not do.
 
     :param passwords: the one in force, and the one before it while that still holds
+    :param beats: whether it gives its own sign of life
     """
     selector = f"select|{database}"
     return (
@@ -33,7 +40,7 @@ def rights(
         _selector([f"%W~{keys.ingress_of(agent)}"], "xadd"),
         _selector([f"~{keys.stream(agent)}", f"~{keys.instance_stream(agent, instance)}"], *_DELIVERIES),
         _selector([f"~{keys.state(agent)}"], *_STATE),
-        _selector([f"%W~{keys.heartbeat(agent, instance)}"], "set"),
+        *([_selector([f"%W~{keys.heartbeat(agent, instance)}"], "set")] if beats else []),
     )
 
 

@@ -4,9 +4,12 @@ All are enrolled before any of them starts, so that whoever starts first may alr
 others. One whose registration is lost, as after FLUSHALL, is enrolled again under the credential that
 its agent holds, and so is one whose token has lived half its life. One that was revoked stays out: the
 others do without it.
+
+One that runs in a process of its own gets a Redis user of its own, wherever Redis allows it; there, from
+its enrolment to its end, it is no more to Redis than one that runs elsewhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import anyio
 from anyio.abc import TaskStatus
@@ -22,6 +25,7 @@ from mas.log import logger
 from mas.redis import Redis
 from mas.registry.enrolment import Lives, enrol, leave
 from mas.registry.heartbeat import Heartbeat
+from mas.registry.redis_users import Account, account_of, hindrance, let_in
 from mas.trust import Credential, Keyring
 
 log = logger(__name__)
@@ -37,6 +41,7 @@ class Roster:
 
     :param members: each instance with its agent's registration
     :param lives: how long tokens are good
+    :param apart: those that run in processes of their own
     :param tombstones: who may not join
     :param events: where joining and leaving is recorded
     :param on_refused: called with an instance that ran and may not go on; must not wait
@@ -51,6 +56,7 @@ class Roster:
         *,
         lives: Lives,
         events: Events,
+        apart: Collection[InstanceId] = (),
         tombstones: Tombstones | None = None,
         on_refused: Callable[[InstanceId], None] = lambda _: None,
         clock: Clock = SYSTEM,
@@ -58,6 +64,7 @@ class Roster:
         self._events = events
         self._redis, self._keys, self._keyring = redis, keys, keyring
         self._members, self._lives, self._clock = members, lives, clock
+        self._apart, self._confined = frozenset(apart), frozenset[InstanceId]()
         self._tombstones = Tombstones() if tombstones is None else tombstones
         self._on_refused = on_refused
         self._credentials: dict[InstanceId, Credential] = {}
@@ -71,10 +78,27 @@ class Roster:
         """
         if instance not in self._records:
             await self._enrol(instance)
+        elif instance in self._confined:
+            # Redis may have lost its user just now, and a process that is not let in at its start is a crash.
+            await self._let_in(instance, self._records[instance])
         return self._credentials[instance]
+
+    def account(self, instance: InstanceId) -> Account | None:
+        """Return what an instance opens Redis with, as of now; None if it does so as its runner.
+
+        :raises EnrolmentRefused: if it was to have an account, and may not run any more
+        """
+        if instance not in self._confined:
+            return None
+        agent = self._members[instance].agent_id
+        if (record := self._records.get(instance)) is None:
+            raise EnrolmentRefused(agent, f"{agent}:{instance} is not enrolled")
+        return account_of(self._redis, self._keys, self._keyring, agent, record)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Enrol all, keep them alive until cancelled, then sign them off."""
+        if self._apart:
+            await self._see_who_is_confined()
         try:
             for instance, record in self._members.items():
                 try:
@@ -97,7 +121,7 @@ class Roster:
 
     async def _enrol(self, instance: InstanceId, *, previous: str = "") -> None:
         record = self._members[instance]
-        credential, self._records[instance] = await enrol(
+        credential, enrolled = await enrol(
             self._redis,
             self._keys,
             self._keyring,
@@ -107,12 +131,40 @@ class Roster:
             lives=self._lives,
             previous=previous,
             refuses=self._tombstones.refuses,
+            confined=instance in self._confined,
         )
+        if instance in self._confined:
+            try:
+                await self._let_in(instance, enrolled)
+            except (RedisUnavailable, ResponseError) as error:
+                if instance not in self._records:
+                    raise
+                # It runs, and has joined: the gateways let it in, as those that run elsewhere.
+                log.warning("an agent is let into redis later", agent=record.agent_id, problem=str(error))
+        self._records[instance] = enrolled
         # Whoever signs with it holds this very object.
         self._credentials.setdefault(instance, credential).replace(credential)
         self._heartbeat.join(record.agent_id, instance)
         kind = EventKind.ROTATED if previous else EventKind.ENROLLED
         self._events.post(kind, f"{record.agent_id}:{instance}", actor="its runner")
+
+    async def _let_in(self, instance: InstanceId, record: InstanceRecord) -> None:
+        agent, now = self._members[instance].agent_id, self._clock.wall()
+        await let_in(self._redis, self._keys, self._keyring, agent, record, now=now)
+
+    async def _see_who_is_confined(self) -> None:
+        """Decide whether processes get Redis users of their own."""
+        if (found := await hindrance(self._redis, self._keys)) is None:
+            self._confined = self._apart
+            return
+        problem, hint = found
+        agents = sorted({self._members[instance].agent_id for instance in self._apart})
+        log.warning(
+            "agents in processes of their own share this process's access to all of redis",
+            agents=agents,
+            problem=problem,
+            hint=hint,
+        )
 
     async def _enrol_again(self, agent: AgentId, instance: InstanceId) -> None:
         lost = self._records[instance]
@@ -155,6 +207,10 @@ class Roster:
             agent = self._members[instance].agent_id
             self._heartbeat.leave(agent, instance)
             try:
+                if instance in self._confined:
+                    # Right before it leaves, or a gateway might let it in again meanwhile.
+                    user = self._keys.redis_user(agent, instance, self._redis.endpoint.db)
+                    self._redis.post("ACL", "DELUSER", user)
                 await leave(self._redis, self._keys, agent, instance, in_flight=self._lives.in_flight)
                 self._events.post(EventKind.LEFT, f"{agent}:{instance}", actor="its runner")
             except (RedisUnavailable, ResponseError) as error:

@@ -2,12 +2,13 @@
 
 `load` finds the files, reads them as plain data (`document`), lays the environment's overrides on
 top (`variables`), turns the result into classes (`structure`, `model`) and asks what must hold
-between them (`checks`). `explain` says where each value came from; `sharing` what binds all gateways alike.
+between them (`checks`). `explain` says where each value came from; `sharing` what binds all gateways
+alike; `way_in` opens a deployment that runs.
 """
 
 from mas.settings.agent import AgentSettings
 from mas.settings.classes import resolve_class
-from mas.settings.deployment import deployment_secret, kept_secret
+from mas.settings.deployment import deployment_secret
 from mas.settings.explain import Explained, explain
 from mas.settings.fields import Within
 from mas.settings.gateway import (
@@ -41,6 +42,7 @@ from mas.settings.search import find_config
 from mas.settings.secret import Secret
 from mas.settings.sharing import changed_keys, kept_until_restart, read_shared, share, wait_for_restart
 from mas.settings.supervisors import SupervisorSettings
+from mas.settings.way_in import way_in
 
 __all__ = [
     "AgentSettings",
@@ -74,11 +76,11 @@ __all__ = [
     "deployment_secret",
     "explain",
     "find_config",
-    "kept_secret",
     "kept_until_restart",
     "load",
     "read_shared",
     "resolve_class",
     "share",
     "wait_for_restart",
+    "way_in",
 ]

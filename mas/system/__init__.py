@@ -13,7 +13,7 @@
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
     ├── letters        archives dead letters that are too many or too old
-    ├── outsiders      lets agents that run elsewhere into Redis, and nobody else
+    ├── outsiders      lets whoever has a Redis user of its own into Redis, and nobody else
     ├── grants         enrols whoever shows a grant
     ├── gateway        decides and delivers
     ├── roster         enrols the agents, keeps them alive, signs them off

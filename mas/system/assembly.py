@@ -78,8 +78,7 @@ class System:
         self.ended = anyio.Event()
         self.keys = Keys(settings.namespace)
         self._keyring, self._clock = Keyring(secret), clock
-        self._embedded = EmbeddedServer(settings.data_dir) if settings.redis_url is None else None
-        self.endpoint = settings.redis_url.reveal() if settings.redis_url else self._url()
+        self._embedded, self.endpoint = self._find_redis()
         wait = settings.gateway.redis
         self._timeouts: dict[str, Any] = {
             "response_timeout": wait.response_timeout,
@@ -201,9 +200,11 @@ class System:
             return RedisUnavailable(self.redis.trouble, hint="" if self._embedded else hint)
         return failed
 
-    def _url(self) -> str:
-        assert self._embedded is not None  # noqa: S101 - the caller has no URL
-        return self._embedded.url
+    def _find_redis(self) -> tuple[EmbeddedServer | None, str]:
+        if self.settings.redis_url is not None:
+            return None, self.settings.redis_url.reveal()
+        own = EmbeddedServer(self.settings.data_dir, password=self._keyring.server_password())
+        return own, own.url
 
     def _seats(self) -> list[Seat]:
         seats = []
@@ -323,6 +324,7 @@ class System:
             {seat.instance: seat.record() for seat in self.seats},
             lives=Lives(gateway.authentication.token_lifetime, gateway.longest_in_flight),
             events=self.events,
+            apart=[seat.instance for seat in self.seats if seat.spec.process],
             tombstones=self._tombstones,
             on_refused=self._stop_seat,
             clock=self._clock,

@@ -11,11 +11,13 @@ from anyio.abc import TaskStatus
 
 from mas.agent import Agent, Life, Services
 from mas.agent.process import Isolated, Spec
+from mas.bus import HANDED_BACK
 from mas.directory import AgentRecord
 from mas.errors import ConfigurationError, EnrolmentRefused, MasError
 from mas.ids import InstanceId, capability
 from mas.registry import Roster
-from mas.settings import AgentSettings, Settings, SupervisorSettings
+from mas.registry.credentials import OF_SENTINEL, url_of
+from mas.settings import AgentSettings, RedisUrl, Settings, SupervisorSettings
 from mas.supervision import Budget, Child, Declined, Restart
 from mas.supervision.tree import brief
 from mas.trust import Credential
@@ -95,10 +97,16 @@ class Seat:
         async def run(*, task_status: TaskStatus[None]) -> None:
             try:
                 credential = await around.roster.admit(self.instance)
+                life = self.life = self._new_life(around, credential)
             except EnrolmentRefused as refusal:
                 raise Declined(str(refusal)) from refusal
-            life = self.life = self._new_life(around, credential)
-            await life.run(task_status=task_status)
+            try:
+                await life.run(task_status=task_status)
+            finally:
+                if isinstance(life, Isolated):
+                    # What it handed back at its end: its own Redis user may not tell the others of it.
+                    ring = around.services.keys.ring(self.spec.agent_id)
+                    around.services.redis.post("PUBLISH", ring, HANDED_BACK)
 
         spec = self.spec
         budget = _budget(spec, under)
@@ -123,7 +131,8 @@ class Seat:
 
     def _new_life(self, around: Surroundings, credential: Credential) -> Life | Isolated:
         if self.spec.process:
-            return Isolated(self.name, self._spec(around, credential), credential)
+            spec = self._spec(around, credential)
+            return Isolated(self.name, spec, credential, lambda: self._way_in(around))
         return Life(self.make, lambda: credential, around.services, concurrency=self.spec.concurrency)
 
     def _spec(self, around: Surroundings, credential: Credential) -> Spec:
@@ -136,7 +145,8 @@ class Seat:
             class_path=self._path,
             init_kwargs=self.spec.init_kwargs,
             concurrency=self.spec.concurrency,
-            redis_url=around.endpoint,
+            redis_url=self._way_in(around),
+            confined=around.roster.account(self.instance) is not None,
             allow_plaintext=around.settings.gateway.redis.allow_plaintext,
             response_timeout=settings.gateway.redis.response_timeout,
             connect_timeout=settings.gateway.redis.connect_timeout,
@@ -150,6 +160,14 @@ class Seat:
             log_setup=around.log_setup,
             loop_alarm=settings.loop_alarm,
         )
+
+    def _way_in(self, around: Surroundings) -> str:
+        """Return the URL of Redis as a process of its own opens it: by its own account, if it has one."""
+        account = around.roster.account(self.instance)
+        if account is None:
+            return around.endpoint
+        # Without Sentinel's own password it would never find the master.
+        return url_of(RedisUrl(around.endpoint), *account, keep=OF_SENTINEL).reveal()
 
     def _ask(self, order: str) -> Callable[[], None]:
         def ask() -> None:

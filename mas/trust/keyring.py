@@ -84,8 +84,12 @@ class Keyring:
         """Derive the bearer token of one instance in one epoch of its enrolment."""
         return self._derive("token", agent, instance, epoch)
 
+    def server_password(self) -> str:
+        """Derive what the deployment's own embedded server asks everybody for."""
+        return self._derive("server").hex()
+
     def redis_password(self, agent: AgentId, instance: InstanceId, epoch: str) -> str:
-        """Derive what an instance that runs outside opens its Redis connection with."""
+        """Derive what an instance with a Redis user of its own opens its connection with."""
         return self._derive("redis", agent, instance, epoch).hex()
 
     def grant(self, agent: AgentId, grant: str, expires: int) -> bytes:

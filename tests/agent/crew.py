@@ -6,12 +6,15 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
+from redis.exceptions import ResponseError
 
 from mas import Agent
+from mas.redis import Redis, RedisRefused, open_redis
 
 
 def dawdle(seconds: float) -> None:
@@ -110,6 +113,51 @@ class Worker(Agent[dict[str, Any]]):
     async def look(self, message, payload):
         """Tell what this process was given."""
         await message.reply("seen", given())
+
+
+class Thief(Worker):
+    """Makes of its own way into Redis what it can."""
+
+    @Agent.on("try")
+    async def attempt(self, message, payload):
+        """Try commands on its own connection; reply with what Redis says to each."""
+        redis = self._running._outbox._redis
+        await message.reply("tried", [await said(redis, command) for command in message.data])
+
+    @Agent.on("enter")
+    async def enter(self, message, payload):
+        """Try a connection of nobody in particular to where its own leads."""
+        place = replace(self._running._outbox._redis.endpoint, username=None, password=None)
+        try:
+            async with open_redis(place) as redis:
+                await message.reply("entered", await said(redis, ["PING"]))
+        except RedisRefused as refused:
+            await message.reply("entered", str(refused))
+
+    @Agent.on("way")
+    async def way(self, message, payload):
+        """Tell what its process was given to open Redis with."""
+        place = self._running._outbox._redis.endpoint
+        held = {"user": place.username, "password": place.password, "shown": f"{place!r} {self._running!r}"}
+        await message.reply("held", held)
+
+    @Agent.on("find")
+    async def find(self, message, payload):
+        """Tell whom it may message."""
+        await message.reply("found", [peer.agent_id for peer in await self.discover(timeout=10)])
+
+    @Agent.on("fail")
+    async def fail(self, message, payload):
+        self.note(f"fail {message.attempt}")
+        raise ValueError
+
+
+async def said(redis: Redis, command: list[str]) -> str:
+    """Return the answer to a command, or the error that was it."""
+    try:
+        return repr(await redis.call(*command))
+    except ResponseError as error:
+        return f"error: {error}"
 
 
 class Fragile(Worker):

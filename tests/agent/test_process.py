@@ -25,6 +25,12 @@ class Boss(Agent[dict[str, Any]]):
 
 
 @pytest.fixture
+def redis_url(closed_url):
+    """Have them all confined: what is true of those is true of the others."""
+    return closed_url
+
+
+@pytest.fixture
 def journal(tmp_path):
     return tmp_path / "journal"
 

@@ -8,6 +8,10 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import redis
+
+from mas.trust import Keyring
+
 PATIENCE = 30.0
 """Seconds for anything to happen on a busy machine."""
 
@@ -32,6 +36,16 @@ def mas(*arguments, cwd, **env):
         text=True,
         timeout=PATIENCE,
         check=False,
+    )
+
+
+def embedded(directory):
+    """Return a blocking client of the embedded server there, as whoever holds the secret opens it."""
+    secret = (directory / ".mas/secret").read_bytes().strip()
+    return redis.Redis(
+        unix_socket_path=str(directory / ".mas/redis.sock"),
+        password=Keyring(secret).server_password(),
+        protocol=2,
     )
 
 

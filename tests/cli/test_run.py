@@ -10,7 +10,7 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
-from tests.cli.process import gone, mas, started, write
+from tests.cli.process import embedded, gone, mas, started, write
 
 CODE = """
 import time, anyio
@@ -42,10 +42,6 @@ agents:
 
 def office(directory, seconds):
     return write(directory, code=CODE, agents=AGENTS.replace("SECONDS", str(seconds)))
-
-
-def embedded(directory):
-    return redis.Redis(unix_socket_path=str(directory / ".mas/redis.sock"), protocol=2)
 
 
 def server_pid(directory):

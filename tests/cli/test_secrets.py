@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -117,9 +118,20 @@ def keys_in(keyring, client):
         for field, record in client.hgetall(key).items():
             if field.startswith(b"instance:"):
                 told = json.loads(record[65:])
-                token = keyring.token(agent, InstanceId(told["instance_id"]), told["epoch"])
-                yield from spelled(token)
+                who = agent, InstanceId(told["instance_id"]), told["epoch"]
+                yield from spelled(keyring.token(*who))
+                yield keyring.redis_password(*who)
         yield from spelled(keyring.seal(agent))
+
+
+def own_password(keyring, content):
+    """Return what the process of `author` opens Redis with."""
+    (record,) = [
+        json.loads(stored[65:])
+        for field, stored in content[b"agent:author"].items()
+        if field.startswith(b"instance:")
+    ]
+    return keyring.redis_password(AgentId("author"), InstanceId(record["instance_id"]), record["epoch"])
 
 
 def spelled(key):
@@ -170,12 +182,14 @@ def test_nothing_secret_is_logged_stored_or_handed_on(tmp_path, anyio_backend, s
             handed = [started_with(pid, "environ", "cmdline") for pid in children]
             own = [*keys_in(keyring, client), one["token"], two["token"], one["seal_key"], grant["key"]]
             content = stored(client)
+            accounts = str(client.acl_list())
             trail = str(entries(client, KEYS.audit_messages)) + str(entries(client, KEYS.audit_security))
             dead = letters(client)
         argv = started_with(run.process.pid, "cmdline")
         assert run.stop() == 0
     told += [str(run.out), str(run.err)]
     passwords = [PASSWORD, *(urlsplit(file["redis_url"]).password for file in (one, two, grant))]
+    assert f"#{sha256(own_password(keyring, content).encode()).hexdigest()}" in accounts
     secret = [SECRET, *passwords, *own]
     assert len(own) > 10
     everywhere = {

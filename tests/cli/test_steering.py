@@ -4,11 +4,10 @@ import json
 import signal
 
 import anyio
-import redis
 
 from mas.cli.ps import shown_runners
 from mas.keys import Keys
-from tests.cli.process import mas, started, write
+from tests.cli.process import embedded, mas, started, write
 from tests.redis.waiting import lives, until
 
 CODE = """
@@ -58,10 +57,6 @@ async def on_the_board(directory):
 
 def counts(directory):
     return {path: node.restarts for path, node in nodes(directory).items() if node.restarts}
-
-
-def embedded(directory):
-    return redis.Redis(unix_socket_path=str(directory / ".mas/redis.sock"), protocol=2)
 
 
 def security_events(directory):

@@ -13,6 +13,7 @@ from mas.ids import AgentId, InstanceId
 from mas.redis import RedisRefused, open_redis
 from mas.registry import SCRIPTS, Lives, enrol_outsider, revoke, shut_out
 from mas.settings import RedisUrl
+from tests.agent.crew import Worker
 from tests.faults.checker import check
 from tests.faults.sentinels import watched
 from tests.faults.test_redis_faults import Receiver, Sender
@@ -20,7 +21,7 @@ from tests.redis.waiting import until
 from tests.world import ENVIRON, KEYRING, KEYS, deployment, entries
 
 OUT, ONE = AgentId("out"), InstanceId("one")
-TALK = [{"type": "allow_network", "agents": ["a", "b", "out", "gone"]}]
+TALK = [{"type": "allow_network", "agents": ["a", "b", "w", "out", "gone"]}]
 
 
 @pytest.fixture
@@ -29,10 +30,10 @@ async def place(tmp_path):
         yield found
 
 
-def system(place, tmp_path):
+def system(place, tmp_path, **more):
     """Open a system of a sender and a receiver that finds its Redis by way of the Sentinels."""
     quick = {"redis": {"response_timeout": 1, "connect_timeout": 2}}
-    config = deployment(place.master.url, permissions=TALK, gateway=quick, a=Sender, b=Receiver)
+    config = deployment(place.master.url, permissions=TALK, gateway=quick, a=Sender, b=Receiver, **more)
     where = {"service_redis_url": place.url, "data_dir": str(tmp_path / "data")}
     return open_system(config | where, environ=ENVIRON)
 
@@ -51,12 +52,12 @@ async def enrolled(place, agent):
         )
 
 
-async def answered(agent, *, within=40):
+async def answered(agent, target="b", kind="ask", *, within=40):
     """Ask until there is an answer."""
     with anyio.fail_after(within):
         while True:
             try:
-                return (await agent.request("b", "ask", 1, timeout=2)).data
+                return (await agent.request(target, kind, 1, timeout=2)).data
             except (RequestTimeout, MessageRefused, RedisUnavailable):
                 await anyio.sleep(0.1)
 
@@ -86,6 +87,16 @@ async def test_agents_elsewhere_are_let_in_by_a_replica_that_never_knew_them(pla
         with pytest.raises(RedisRefused):
             async with mas.connect(gone, Receiver):
                 pass
+
+
+async def test_so_is_a_process_of_an_agent(place, tmp_path):
+    async with system(place, tmp_path, w={"class_path": Worker, "process": True}) as opened:
+        (user,) = [KEYS.redis_user(AgentId("w"), seat.instance) for seat in opened.seats if seat.name == "w"]
+        before = await answered(opened.agent("a"), "w", "echo")
+        place.master.kill()
+        assert await answered(opened.agent("a"), "w", "echo") == before
+        with place.replica.client() as client:
+            assert set(client.acl_users()) == {"default", user}
 
 
 async def test_messages_go_on_none_is_delivered_twice_and_what_was_lost_is_told(place, tmp_path):

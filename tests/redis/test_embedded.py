@@ -6,12 +6,13 @@ import sys
 import textwrap
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import anyio
 import pytest
 
 from mas.errors import ConfigurationError, RedisUnavailable
-from mas.redis import EmbeddedServer, find_server, open_redis
+from mas.redis import EmbeddedServer, RedisRefused, find_server, open_redis
 from mas.redis.datadir import socket_path
 from tests.redis.waiting import lives, until
 
@@ -44,6 +45,29 @@ async def test_only_its_user_can_reach_it(tmp_path):
         places = [server.data_dir, *server.data_dir.rglob("*")]
         assert server.socket in places
         assert [place for place in places if place.stat().st_mode & 0o077] == []
+        tasks.cancel_scope.cancel()
+
+
+def started_with(pid):
+    """Return what a server and its guard were started with."""
+    guard = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+    return [
+        Path(f"/proc/{each}/{name}").read_text() for each in (pid, guard) for name in ("cmdline", "environ")
+    ]
+
+
+async def test_it_asks_for_its_password_which_nobody_else_sees(tmp_path):
+    server = EmbeddedServer(tmp_path / "data", password="CANARY %/\"\\'")
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(server.run)
+        pid = await server_pid(server.url)
+        with pytest.raises(RedisRefused, match="refused a connection without a password"):
+            await server_pid(f"unix://{server.socket}")
+        shown = [repr(server.endpoint), str(server.endpoint)]
+        shown += started_with(pid)
+        shown += [file.read_text(errors="replace") for file in server.data_dir.rglob("*") if file.is_file()]
+        assert "redis" in str(shown)
+        assert "CANARY" not in str(shown)
         tasks.cancel_scope.cancel()
 
 
@@ -152,15 +176,17 @@ async def test_the_next_start_waits_for_a_dead_owners_server_and_finds_its_data(
         tasks.cancel_scope.cancel()
 
 
-async def test_a_server_without_owner_and_guard_is_ended_by_the_next_start(tmp_path):
-    server = EmbeddedServer(tmp_path / "data")
+@pytest.mark.parametrize("password", [None, "CANARY"])
+async def test_a_server_without_owner_and_guard_is_ended_by_the_next_start(tmp_path, password):
+    server = EmbeddedServer(tmp_path / "data", password=password)
+    open_to_all = EmbeddedServer(tmp_path / "data").url
     server.data_dir.mkdir(mode=0o700)
     async with await anyio.open_process(
         [str(find_server()), "--port", "0", "--unixsocket", str(server.socket), "--appendonly", "yes"],
         cwd=server.data_dir,
         stdout=subprocess.DEVNULL,
     ) as left_over:
-        async with open_redis(server.url) as redis:
+        async with open_redis(open_to_all) as redis:
             await redis.set("key", "kept")
         async with anyio.create_task_group() as tasks:
             await tasks.start(server.run)

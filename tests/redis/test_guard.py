@@ -66,6 +66,22 @@ async def test_the_server_ends_with_whatever_holds_it(end):
         await until(lambda: not lives(server))
 
 
+@pytest.mark.parametrize("line", [b"password\n", b"half a pass"])
+def test_a_line_for_the_server_comes_over_the_pipe_and_without_it_none_starts(tmp_path, line):
+    place = tmp_path / "told"
+    with guarded("sh", "-c", f"cat > {place}; exit 7", "-") as process:
+        assert process.stdin is not None
+        process.stdin.write(line)
+        process.stdin.flush()
+        if not line.endswith(b"\n"):
+            process.stdin.close()
+            assert process.wait(10) == 1
+            assert not place.exists()
+        else:
+            assert process.wait(10) == 7
+            assert place.read_bytes() == line
+
+
 async def test_ctrl_c_in_the_terminal_is_left_to_the_owner():
     with guarded("sleep", "60") as process:
         await until(lambda: children(process.pid))

@@ -4,6 +4,7 @@ import importlib
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,15 @@ from mas.agent.process.words import (
 from mas.agent.pulse import Pulse
 from mas.agent.services import Services
 from mas.agent.watchdog import Watchdog
-from mas.bus import SCRIPTS
+from mas.bus import SCRIPTS, BareClaims, FencedClaims
 from mas.clock import SYSTEM
 from mas.keys import Keys
 from mas.process import Serving
 from mas.redis import Endpoint, open_redis, open_subscriber
 from mas.settings import AgentSettings, resolve_class
 from mas.trust import Credential
+
+Renew = Callable[[Order], None]
 
 
 def main(owner: int, lifeline: int, reports: int) -> int:
@@ -75,10 +78,11 @@ class _Child:
             "response_timeout": spec.response_timeout,
             "connect_timeout": spec.connect_timeout,
         }
-        place = Endpoint.parse(spec.redis_url, allow_plaintext=spec.allow_plaintext)
+        place = _place(spec, spec.redis_url)
         held = Credential(spec.agent_id, spec.instance_id, spec.token, spec.seal_key)
+        scripts = () if spec.confined else SCRIPTS
         async with (
-            open_redis(place, name=f"mas:{spec.agent_id}", scripts=SCRIPTS, **links) as redis,
+            open_redis(place, name=f"mas:{spec.agent_id}", scripts=scripts, **links) as redis,
             open_subscriber(place, name=f"mas:{spec.agent_id}:rings", **links) as subscriber,
             anyio.create_task_group() as tasks,
         ):
@@ -94,23 +98,30 @@ class _Child:
                 pulse,
                 spec.delivery,
                 SYSTEM,
-                keys.ingress,
-                largest=lambda: spec.max_envelope,
+                keys.ingress_of(spec.agent_id) if spec.confined else keys.ingress,
+                BareClaims if spec.confined else FencedClaims,
+                lambda: spec.max_envelope,
             )
             make = partial(_class_of(spec), spec.agent_id, **spec.init_kwargs)
             life = Life(make, lambda: held, services, concurrency=spec.concurrency)
-            tasks.start_soon(self._obey, life, held, tasks.cancel_scope)
+
+            def renew(order: Order) -> None:
+                held.replace(Credential(held.agent_id, held.instance_id, order.token, held.seal_key))
+                # The connections stay; their next one is opened with the new password.
+                redis.endpoint = subscriber.endpoint = _place(spec, order.redis_url)
+
+            tasks.start_soon(self._obey, life, renew, tasks.cancel_scope)
             await life.run(task_status=_Readiness(self))
             tasks.cancel_scope.cancel()
 
-    async def _obey(self, life: Life, held: Credential, scope: anyio.CancelScope) -> None:
+    async def _obey(self, life: Life, renew: Renew, scope: anyio.CancelScope) -> None:
         """Do what the owner wants, until it wants nothing any more."""
         async with anyio.create_task_group() as tasks:
             async for line in self._serving.lines():
-                self._do(read_order(line), life, held, tasks)
+                self._do(read_order(line), life, renew, tasks)
             scope.cancel()
 
-    def _do(self, order: Order, life: Life, held: Credential, tasks: TaskGroup) -> None:
+    def _do(self, order: Order, life: Life, renew: Renew, tasks: TaskGroup) -> None:
         match order.do:
             case "stop":
                 life.stop()
@@ -119,7 +130,7 @@ class _Child:
             case "resume":
                 life.resume()
             case "renew":
-                held.replace(Credential(held.agent_id, held.instance_id, order.token, held.seal_key))
+                renew(order)
             case "quiet":
                 tasks.start_soon(self._tell_quiet, life)
 
@@ -138,6 +149,10 @@ class _Readiness(TaskStatus[None]):
         """Report."""
         del value
         self._child.report(Ready())
+
+
+def _place(spec: Spec, url: str) -> Endpoint:
+    return Endpoint.parse(url, allow_plaintext=spec.allow_plaintext)
 
 
 def _set_up_log(spec: Spec) -> None:

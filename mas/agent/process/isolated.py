@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import anyio
 import msgspec
@@ -17,12 +17,14 @@ from mas.trust import Credential
 class Isolated:
     """Runs one instance of an agent once, in a process of its own; a restart is a new process.
 
-    The process is given its own credential over a pipe, and none of the settings that its owner took from
-    the environment. Whatever becomes of this side, SIGKILL included, the process ends.
+    The process is given its own credential and its own way into Redis over a pipe, and none of the settings
+    that its owner took from the environment. Whatever becomes of this side, SIGKILL included, the process
+    ends.
 
     :param name: what it is called in errors
     :param spec: what it is given
     :param credential: what the spec says of it may grow old: a renewal reaches the process while it runs
+    :param way_in: asked at every renewal for the URL of Redis as the process is to open it from then on
     :param environ: its environment, but for what begins with `MAS_`
     :ivar pid: its process id; 0 while there is none
     """
@@ -32,10 +34,12 @@ class Isolated:
         name: str,
         spec: Spec,
         credential: Credential,
+        way_in: Callable[[], str],
         *,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._name, self._spec, self._credential, self._environ = name, spec, credential, environ
+        self._way_in = way_in
         self._orders: deque[Order] = deque()
         self._news = anyio.Event()
         self._quiet: anyio.Event | None = None
@@ -49,7 +53,7 @@ class Isolated:
         :raises ProcessFailed: if the process was killed, or its agent crashed
         """
         kills = kills_for_memory()
-        with self._credential.watched(lambda: self._order("renew", self._credential.token)):
+        with self._credential.watched(self._renew):
             try:
                 async with open_owned("mas.agent.process", self._environ) as process:
                     self.pid = pid = process.pid
@@ -89,8 +93,11 @@ class Isolated:
         self._order("quiet")
         await self._quiet.wait()
 
-    def _order(self, do: str, token: bytes = b"") -> None:
-        self._orders.append(msgspec.convert({"do": do, "token": token}, Order))
+    def _renew(self) -> None:
+        self._order("renew", token=self._credential.token, redis_url=self._way_in())
+
+    def _order(self, do: str, **what: bytes | str) -> None:
+        self._orders.append(msgspec.convert({"do": do, **what}, Order))
         self._news.set()
 
     async def _send(self, process: Owned) -> None:

@@ -11,6 +11,9 @@ from mas.settings import DeliverySettings
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The first line: all that the process is given. Never the deployment's secret, nor what it leads to.
 
+    :param redis_url: where Redis is, and as whom it is opened
+    :param confined: whether that user may do no more than this one instance needs; else it may do all that
+        the owner's may
     :param base: the directory of agents.yaml
     :param path: where else Python modules are found
     :param log_setup: `module:function` that sets up the log, given its level; "" for a plain one
@@ -25,6 +28,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     init_kwargs: dict[str, Any]
     concurrency: int
     redis_url: str
+    confined: bool
     allow_plaintext: bool
     response_timeout: float
     connect_timeout: float
@@ -48,6 +52,8 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     do: Literal["stop", "pause", "resume", "quiet", "renew"]
     token: bytes = b""
     """Of `renew`: what takes the place of the token."""
+    redis_url: str = ""
+    """Of `renew`: what takes the place of the one in the spec."""
 
     def __repr__(self) -> str:
         return f"<Order {self.do}>"
