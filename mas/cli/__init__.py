@@ -3,8 +3,10 @@
     app        what can be typed; a group of commands each in agents, audit, circuits, dlp, dlq, policy,
                and what they do in identity, trail, breakers, letters, rules
     frame      what stands around each command; options, what several take
+    init       a small system to begin with, from templates
     run        a system until it is told to stop; signals says what it is told
     check      what a configuration says, without starting anything; report prints it
+    doctor     what is wrong here, and how to mend it
     ps         what runs, as trees
     steer      what runs, from elsewhere; deployment is how both reach it
     talk       one message from the shell: exchange does it, as the speaker, with a payload; told_to_stop

@@ -177,6 +177,7 @@ def test_nothing_secret_is_logged_stored_or_handed_on(tmp_path, anyio_backend, s
             typed("send", "desk", "take", f'"{PAYLOAD}"', "--as", "author")
             typed("send", "desk", "take", f'"{PAYLOAD}"', "--credentials", "one.json")
             typed("ps")
+            typed("doctor")
             children = descendants(run.process.pid)
             assert children
             handed = [started_with(pid, "environ", "cmdline") for pid in children]
