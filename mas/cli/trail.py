@@ -55,7 +55,8 @@ def filtered_by(*names: str, events: bool = True) -> Callable[[Command], Command
         for name in reversed(names):
             option, how = _OPTIONS[name]
             text = how["help"] if events else f"{how['help'].partition(';')[0].rstrip('.')}."
-            command = click.option(option, name, **how | {"help": text})(command)
+            attributes: dict[str, Any] = {**how, "help": text}
+            command = click.option(option, name, **attributes)(command)
         return command
 
     return give
