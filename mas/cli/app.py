@@ -13,6 +13,8 @@ from mas.cli.dlq import dlq
 from mas.cli.frame import framed
 from mas.cli.options import backend_option, config_option, debug_option, json_option, operator_options
 from mas.cli.policy import policy
+from mas.cli.tail import tail
+from mas.cli.talk import request, send
 
 _OWN = frozenset({"--help", "-h", "--version"})
 
@@ -177,3 +179,6 @@ app.add_command(circuits)
 app.add_command(dlp)
 app.add_command(dlq)
 app.add_command(policy)
+app.add_command(request)
+app.add_command(send)
+app.add_command(tail)

@@ -4,7 +4,7 @@ enrolment   an instance joins and leaves
 revocation  an agent is shut out, and let in again; tombstone_keeper and tombstone_file see that it lasts
 heartbeat   one beat for all instances of a process
 health      finds those that died without leaving
-roster      the instances of one process, together
+roster      the instances of one process, together; guest is one that joins for a moment
 grants      leave to enrol one instance, once, without the secret
 listing     all that is known of them, for people
 outsiders   agents that run elsewhere: their credentials, and who lets them in
@@ -17,6 +17,7 @@ from mas.registry.credentials import Credentials
 from mas.registry.enrolment import ENROL, HEARTBEAT_LIFE, LEAVE, Enrolled, Lives, enrol, leave
 from mas.registry.events import Event, Kind, encode_event
 from mas.registry.grants import GrantFile, GrantKeeper, issue_grant, redeem
+from mas.registry.guest import Guest, visiting
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
 from mas.registry.listing import list_agents
@@ -39,6 +40,7 @@ __all__ = [
     "Event",
     "GrantFile",
     "GrantKeeper",
+    "Guest",
     "HealthMonitor",
     "Heartbeat",
     "Kind",
@@ -60,4 +62,5 @@ __all__ = [
     "redeem",
     "revoke",
     "shut_out",
+    "visiting",
 ]

@@ -372,7 +372,7 @@ async def test_a_tls_file_that_cannot_be_used_ends_the_start(redis_url, tmp_path
     assert "CANARY" not in str(refused.value)
 
 
-async def test_without_a_port_nothing_listens_and_nothing_is_loaded(redis_url):
+async def test_without_a_port_nothing_listens(redis_url):
     async with running(redis_url, a=Echo) as system:
         await until(lambda: system.root.tree().find("gateway"))
         assert system.root.tree().find("ops") is None
