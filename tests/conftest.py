@@ -1,6 +1,15 @@
 """Every async test runs on asyncio and on trio, against a real server."""
 
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
 import pytest
+
+_LAST_WORDS = 10
+"""Seconds before a test's time is over, for it to clean up."""
 
 pytest_plugins = ["mas.testing.fixtures"]
 
@@ -11,7 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the async tests of the backend that was not chosen."""
+    """Bound the async tests from inside, and leave out those of the backend that was not chosen."""
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            marker = item.get_closest_marker("timeout")
+            limit = marker.args[0] if marker else float(config.getini("timeout"))
+            item.obj = _bounded(item.obj, limit - _LAST_WORDS)
     chosen = config.getoption("--backend")
     if chosen is None:
         return
@@ -22,6 +36,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     config.hook.pytest_deselected(items=[item for item in items if other(item)])
     items[:] = [item for item in items if not other(item)]
+
+
+def _bounded(test: Callable[..., Awaitable[None]], limit: float) -> Callable[..., Awaitable[None]]:
+    """Have a test cancelled that takes too long: the signal would leave it running, and the others waiting."""
+
+    @functools.wraps(test)
+    async def bounded(*args: Any, **kwargs: Any) -> None:
+        with anyio.fail_after(limit):
+            await test(*args, **kwargs)
+
+    return bounded
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -67,6 +67,8 @@ class Roster:
         self._apart, self._confined = frozenset(apart), frozenset[InstanceId]()
         self._tombstones = Tombstones() if tombstones is None else tombstones
         self._on_refused = on_refused
+        self._dismissed: list[InstanceId] = []
+        self._dismissal, self._moving = anyio.Event(), anyio.Lock()
         self._credentials: dict[InstanceId, Credential] = {}
         self._records: dict[InstanceId, InstanceRecord] = {}
         self._heartbeat = Heartbeat(redis, keys, self._enrol_again, clock=clock)
@@ -76,12 +78,19 @@ class Roster:
 
         :raises EnrolmentRefused: if it may not run
         """
-        if instance not in self._records:
-            await self._enrol(instance)
-        elif instance in self._confined:
-            # Redis may have lost its user just now, and a process that is not let in at its start is a crash.
-            await self._let_in(instance, self._records[instance])
+        async with self._moving:
+            if instance not in self._records:
+                await self._enrol(instance)
+            elif instance in self._confined:
+                # Redis may have lost its user just now, and a process that is not let in at its start is a
+                # crash.
+                await self._let_in(instance, self._records[instance])
         return self._credentials[instance]
+
+    def dismiss(self, instance: InstanceId) -> None:
+        """Sign an instance off, soon, that was given up; when it is admitted again, it is enrolled again."""
+        self._dismissed.append(instance)
+        self._dismissal.set()
 
     def account(self, instance: InstanceId) -> Account | None:
         """Return what an instance opens Redis with, as of now; None if it does so as its runner.
@@ -107,17 +116,20 @@ class Roster:
                     log.critical("an agent may not run", agent=record.agent_id, problem=str(refusal))
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._rotate_in_time)
+                tasks.start_soon(self._see_off)
                 await self._heartbeat.run(task_status=task_status)
         finally:
             with anyio.move_on_after(_SIGN_OFF, shield=True):
                 await self._sign_off()
 
     async def rotate(self, instance: InstanceId) -> None:
-        """Give an instance a fresh token; what it submitted under the old one is still decided.
+        """Give an instance a fresh token, unless it was signed off; what it said under the old one counts.
 
         :raises EnrolmentRefused: if it may not run any more
         """
-        await self._enrol(instance, previous=self._records[instance].epoch)
+        async with self._moving:
+            if (record := self._records.get(instance)) is not None:
+                await self._enrol(instance, previous=record.epoch)
 
     async def _enrol(self, instance: InstanceId, *, previous: str = "") -> None:
         record = self._members[instance]
@@ -167,12 +179,14 @@ class Roster:
         )
 
     async def _enrol_again(self, agent: AgentId, instance: InstanceId) -> None:
-        lost = self._records[instance]
-        try:
-            await self._enrol(instance)
-        except EnrolmentRefused as refusal:
-            self._refuse(agent, instance, refusal)
-            return
+        async with self._moving:
+            if (lost := self._records.get(instance)) is None:
+                return  # it was signed off just now
+            try:
+                await self._enrol(instance)
+            except EnrolmentRefused as refusal:
+                self._refuse(agent, instance, refusal)
+                return
         if self._clock.wall() < lost.expires_at:
             self._events.alarm(
                 f"{agent}:{instance}", "its token was gone from redis before its time; it is enrolled again"
@@ -202,17 +216,35 @@ class Roster:
         del self._records[instance]
         self._on_refused(instance)
 
+    async def _see_off(self) -> None:
+        """Take off the books who was dismissed: mail for an agent is not to count on who does not live."""
+        while True:
+            await self._dismissal.wait()
+            self._dismissal = anyio.Event()
+            while self._dismissed:
+                instance = self._dismissed.pop()
+                async with self._moving:
+                    if instance in self._records and await self._leave(instance):
+                        log.error("an agent was given up, and signed off", instance=instance)
+
     async def _sign_off(self) -> None:
-        for instance in self._records:
-            agent = self._members[instance].agent_id
-            self._heartbeat.leave(agent, instance)
-            try:
-                if instance in self._confined:
-                    # Right before it leaves, or a gateway might let it in again meanwhile.
-                    user = self._keys.redis_user(agent, instance, self._redis.endpoint.db)
-                    self._redis.post("ACL", "DELUSER", user)
-                await leave(self._redis, self._keys, agent, instance, in_flight=self._lives.in_flight)
-                self._events.post(EventKind.LEFT, f"{agent}:{instance}", actor="its runner")
-            except (RedisUnavailable, ResponseError) as error:
-                log.warning("could not sign off; the registry will notice", problem=str(error))
+        for instance in list(self._records):
+            if not await self._leave(instance):
                 return
+
+    async def _leave(self, instance: InstanceId) -> bool:
+        """Sign one off; False if Redis does not hear of it: the registry will notice that it is silent."""
+        agent = self._members[instance].agent_id
+        self._heartbeat.leave(agent, instance)
+        del self._records[instance]
+        try:
+            if instance in self._confined:
+                # Right before it leaves, or a gateway might let it in again meanwhile.
+                user = self._keys.redis_user(agent, instance, self._redis.endpoint.db)
+                self._redis.post("ACL", "DELUSER", user)
+            await leave(self._redis, self._keys, agent, instance, in_flight=self._lives.in_flight)
+            self._events.post(EventKind.LEFT, f"{agent}:{instance}", actor="its runner")
+        except (RedisUnavailable, ResponseError) as error:
+            log.warning("could not sign off; the registry will notice", problem=str(error))
+            return False
+        return True

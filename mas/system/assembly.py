@@ -37,6 +37,7 @@ from mas.settings import GatewaySettings, Settings, resolve_class
 from mas.settings.supervisors import DEFAULT
 from mas.steering import Bulletin, Runner, new_runner_name, node_of
 from mas.supervision import Child, Event, Supervisor
+from mas.supervision.events import GaveUp
 from mas.system.bounds import archivist_of, sealer_of
 from mas.system.operating import steered, trusting, watched
 from mas.system.policy import Reloaded, SystemPolicy
@@ -345,6 +346,10 @@ class System:
     def _hear(self, event: Event) -> None:
         self._reporter.hear(event)
         self._bulletin.changed()
+        if isinstance(event, GaveUp) and self._tree is not None:
+            for path, seat in self._tree.seats.items():
+                if f"{path}/".startswith(f"{event.path}/"):
+                    self._roster.dismiss(seat.instance)
         if self._on_event is not None:
             self._on_event(event)
 
