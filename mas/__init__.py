@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mas.errors import (
         ConfigurationError,
         EnrolmentRefused,
+        ForgetRefused,
         IntegrityError,
         InvalidId,
         MasError,
@@ -50,6 +51,7 @@ __all__ = [
     "Credentials",
     "Decision",
     "EnrolmentRefused",
+    "ForgetRefused",
     "IntegrityError",
     "InvalidId",
     "MasError",

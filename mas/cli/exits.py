@@ -5,6 +5,7 @@ from typing import Final
 from mas.errors import (
     ConfigurationError,
     EnrolmentRefused,
+    ForgetRefused,
     InvalidId,
     MasError,
     MessageRefused,
@@ -22,6 +23,7 @@ _CODES: Final[tuple[tuple[type[MasError], int], ...]] = (
     (ConfigurationError, MISCONFIGURED),
     (InvalidId, MISCONFIGURED),
     (EnrolmentRefused, REFUSED),
+    (ForgetRefused, REFUSED),
     (MessageRefused, REFUSED),
     (RedisRefused, REFUSED),
     (RedisUnavailable, UNAVAILABLE),

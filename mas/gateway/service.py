@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
 from mas.audit import Counter, trail_key
-from mas.bus import ensure_group, entries_of
+from mas.bus import OWN_GROUP, ensure_group, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
 from mas.errors import IntegrityError, RedisUnavailable
@@ -148,7 +148,13 @@ class Gateway:
     async def _serve_connected(self) -> None:
         following = self._read()
         while True:
-            entries = list(entries_of(await following.result()))
+            try:
+                entries = list(entries_of(await following.result()))
+            except ResponseError as error:
+                if not await self._forgets_a_stream(error):
+                    raise
+                following = self._read()
+                continue
             await self._refresh()
             if not entries:
                 self._backlog_read = self._backlog_reading
@@ -213,6 +219,9 @@ class Gateway:
                 self._mirror.forget_sender(submission.agent, submission.instance)
                 doubted.append(_again(submission))
                 continue
+            if outcome == Outcome.FORGOTTEN and submission.message is not None:
+                # News of it may be lost; the mirror looks.
+                self._stale_agents.add(submission.message.target_id)
             submission.proven &= outcome != Outcome.TOKEN_INVALID
             refused.append((submission, refusal))
         if refused:
@@ -295,12 +304,31 @@ class Gateway:
 
     async def _open_streams(self, *, anew: bool = False) -> None:
         """Read the stream that all runners share, and one for each agent that has its own."""
-        streams = (self._keys.ingress, *map(self._keys.ingress_of, self._mirror.lanes()))
-        for stream in streams if anew else set(streams).difference(self._streams):
-            await ensure_group(self._redis, stream, GATEWAY_GROUP)
-            # Another gateway may have died over what this one has not looked at yet.
+        read = set() if anew else set(self._streams)
+        if anew:
+            await ensure_group(self._redis, self._keys.ingress, GATEWAY_GROUP)
             self._backlog_grown += 1
-        self._streams = streams
+        streams = [self._keys.ingress]
+        for agent in self._mirror.lanes():
+            stream = self._keys.ingress_of(agent)
+            if stream not in read:
+                # Nothing else makes the stream of an agent that was forgotten just now.
+                own = [stream, self._keys.agent(agent)]
+                if not await self._redis.run_script(OWN_GROUP, own, [GATEWAY_GROUP]):
+                    continue
+                # Another gateway may have died over what this one has not looked at yet.
+                self._backlog_grown += 1
+            streams.append(stream)
+        self._streams = tuple(streams)
+
+    async def _forgets_a_stream(self, error: ResponseError) -> bool:
+        """Stop reading the streams of agents that were forgotten; say whether a read failed over one."""
+        if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            return False
+        before = set(self._streams)
+        await self._mirror.load_listed_agents()
+        await self._open_streams()
+        return not before <= set(self._streams)
 
     def _heard(self, event: bytes | None) -> None:
         """Take note of an event; None means that some may have been missed."""

@@ -21,7 +21,7 @@ from mas.directory import (
     store,
     tombstone_field,
 )
-from mas.directory.records import RECORD, STATUS, read_agent
+from mas.directory.records import LEFT, RECORD, STATUS, read_agent
 from mas.errors import EnrolmentRefused, IntegrityError
 from mas.ids import AgentId, InstanceId, agent_id, capability, instance_id
 from mas.keys import AGENT_GROUP, GATEWAY_GROUP, Keys
@@ -51,6 +51,7 @@ ENROL = Script(
     redis.call(outside and 'SADD' or 'SREM', KEYS[3], agent)
     if confined then redis.call('SADD', KEYS[13], agent) end
     redis.call('HSET', KEYS[4], 'record', record, 'status', 'active', field, instance_record)
+    redis.call('HDEL', KEYS[4], 'left')
     redis.call('SADD', KEYS[5], instance)
     redis.call('SET', KEYS[6], hash, 'PX', life)
     if previous ~= '' then redis.call('SET', KEYS[7], previous, 'PX', previous_life)
@@ -87,6 +88,7 @@ LEAVE = Script(
       if redis.call('EXISTS', KEYS[outside and 3 or 4]) == 1 then return 0 end
     end
     redis.call('DEL', KEYS[4], KEYS[5])
+    if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'left', redis.call('TIME')[1]) end
     redis.call('PEXPIRE', KEYS[3], ARGV[6], 'LT')
     if redis.call('EXISTS', KEYS[3]) == 0 then
       redis.call('SREM', KEYS[2], ARGV[1])
@@ -99,7 +101,7 @@ LEAVE = Script(
     return 1
     """,
 )
-assert (RECORD, STATUS) == ("record", "status")  # noqa: S101 - the scripts spell them out
+assert (RECORD, STATUS, LEFT) == ("record", "status", "left")  # noqa: S101 - the scripts spell them out
 
 
 class _Joining(msgspec.Struct, array_like=True, frozen=True):
