@@ -85,6 +85,8 @@ def build(session: nox.Session) -> None:
         session.install(f"mas-runtime[embedded] @ {wheel.as_uri()}")
         session.chdir(directory)
         session.run("mas", "--version")
+        session.run("mas", "init", "hello")
+        session.run("mas", "check", "--config", "hello")
         session.run(
             "python",
             "-c",

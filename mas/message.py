@@ -4,6 +4,8 @@ An envelope is encoded once, by its sender; from then on the exact bytes travel,
 them decodes but never encodes again. The payload stays raw until a handler wants it.
 """
 
+import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -56,6 +58,16 @@ def _plain(value: Any) -> Any:
     return dump(mode="json")
 
 
+@lru_cache(maxsize=4096)
+def is_message_type(text: str) -> bool:
+    """Say whether a text could be a message's type; those that begin with `mas.` belong to the runtime.
+
+    :param text: remembered, so whoever takes it from strangers looks at its length first
+    """
+    return _type_matches(text) is not None
+
+
+_type_matches = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}").fullmatch
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
 _decoder = msgspec.json.Decoder(Message)
 

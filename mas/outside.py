@@ -62,7 +62,7 @@ async def connect(
     :raises RedisUnavailable: if Redis cannot be reached, or does not know the credentials (any more)
     """
     held = credentials if isinstance(credentials, Credentials) else Credentials.read(Path(credentials))
-    credential, keys, place = held.credential, Keys(held.namespace), _place(held, allow_plaintext)
+    credential, keys, place = held.credential, Keys(held.namespace), place_of(held, allow_plaintext)
     name, ended = f"mas:{credential.agent_id}", anyio.Event()
     with told_plainly() as raised:
         async with (
@@ -107,7 +107,7 @@ async def connect(
                 tasks.cancel_scope.cancel()
 
 
-def _place(held: Credentials, allow_plaintext: bool) -> Endpoint:
+def place_of(held: Credentials, allow_plaintext: bool) -> Endpoint:
     """Return where credentials lead to.
 
     :raises ConfigurationError: if they would cross the network in the clear
@@ -144,7 +144,7 @@ async def _renew(
         await clock.sleep(_BEAT)
         try:
             new = await anyio.to_thread.run_sync(Credentials.read, file)
-            place = _place(new, allow_plaintext)
+            place = place_of(new, allow_plaintext)
         except ConfigurationError as error:
             log.warning("the credentials as renewed cannot be used", problem=str(error))
             continue

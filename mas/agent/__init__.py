@@ -7,6 +7,7 @@ inbox      what it receives, a `window` ahead: `delivery` opens, `dispatch` find
            as `received`; `workers` take it in order; `settling` holds and settles
 attempts   starts handlers, and again after a pause (`backoff`); what they send has the message as its `cause`
 pulse      one beat for all inboxes of a process; `services` is what else its agents share
+voice      an instance that only speaks, and hears what becomes of it
 watchdog   names what holds up the event loop
 process    instances in operating system processes of their own
 """
@@ -16,5 +17,6 @@ from mas.agent.life import Life
 from mas.agent.pulse import Pulse
 from mas.agent.received import AgentMessage
 from mas.agent.services import Services
+from mas.agent.voice import Voice
 
-__all__ = ["Agent", "AgentMessage", "Life", "Pulse", "Services"]
+__all__ = ["Agent", "AgentMessage", "Life", "Pulse", "Services", "Voice"]

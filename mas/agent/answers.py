@@ -13,13 +13,15 @@ from mas.message import GATEWAY
 class Waiter:
     """One answer awaited: the gateway's decision, or the target's reply."""
 
-    __slots__ = ("_decided", "_denied", "_refusal", "_replied", "_reply", "target")
+    __slots__ = ("_decided", "_denied", "_refusal", "_replied", "_reply", "notice", "target")
 
     def __init__(self, target: AgentId) -> None:
         self.target = target
         self._decided, self._replied = anyio.Event(), anyio.Event()
         self._refusal: MessageRefused | None = None
         self._denied = False
+        self.notice: Notice | None = None
+        """The gateway's decision, once it is known."""
         self._reply: AgentMessage | None = None
 
     def decided(self, notice: Notice) -> None:
@@ -27,11 +29,17 @@ class Waiter:
 
         The first one is the decision. A later one tells what became of a message that was let through.
         """
+        self.notice = self.notice or notice
         if not notice.decision.delivers:
             self._denied = not self._decided.is_set()
             self._refusal = refusal_of(notice)
             self._replied.set()
         self._decided.set()
+
+    @property
+    def answered(self) -> bool:
+        """Whether the reply is there, or it is known that there will be none."""
+        return self._replied.is_set()
 
     def replied(self, reply: AgentMessage) -> None:
         """Take the reply; the first one counts."""

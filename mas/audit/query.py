@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from mas.audit.moment import moment
 from mas.audit.seal import ANY, RangeSeal
 from mas.audit.source import Chunk
 from mas.audit.trails import Trail
+from mas.decision import Decision
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,8 +24,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of an event: who wrote it."""
     target: str = ""
     """Of an event: what it is about."""
+    type: str = ""
+    """Of a message: a pattern, in which `*` stands for anything."""
     decision: str = ""
     """Or a kind of event."""
+    refused: bool = False
+    """Only messages that were not let through, or were given up by their receiver."""
     violation: str = ""
     """A class of what data loss prevention found."""
     correlation: str = ""
@@ -61,6 +67,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             and self.sender in {"", sender}
             and self.target in {"", target}
             and self.decision in {"", decision}
+            and (not self.type or ("type" in record and fnmatchcase(str(record["type"]), self.type)))
+            and (not self.refused or decision in _REFUSALS)
             and (not self.violation or self.violation in record.get("violations", ()))
             and self.correlation in {"", record.get("correlation_id"), record.get("message_id")}
         )
@@ -120,6 +128,7 @@ def opened(trail: Trail, entries: Iterable[Raw]) -> Iterable[Found]:
             yield Found(trail, entry[0].decode(), record)
 
 
+_REFUSALS: Final = frozenset(decision for decision in Decision if not decision.delivers)
 _is_id = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII).fullmatch
 _TEXTS: Final = ("sender", "target", "decision", "policy", "gateway", "event", "subject", "actor", "detail")
 _NONE: Final[dict[str, int]] = {}

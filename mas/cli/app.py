@@ -11,8 +11,10 @@ from mas.cli.circuits import circuits
 from mas.cli.dlp import dlp
 from mas.cli.dlq import dlq
 from mas.cli.frame import framed
-from mas.cli.options import backend_option, config_option, debug_option, json_option
+from mas.cli.options import backend_option, config_option, debug_option, json_option, operator_options
 from mas.cli.policy import policy
+from mas.cli.tail import tail
+from mas.cli.talk import request, send
 
 _OWN = frozenset({"--help", "-h", "--version"})
 
@@ -70,6 +72,21 @@ def run(config: Path | None, only: tuple[str, ...], backend: str, log_level: str
 
 
 @app.command()
+@click.argument("directory", type=click.Path(path_type=Path), default=Path())
+@json_option
+@debug_option
+def init(directory: Path, *, as_json: bool, debug: bool) -> None:
+    """Write two agents, their configuration and a test.
+
+    Into DIRECTORY, or here. No file that is there already is touched: if one is in the way, none is written.
+    """
+    from mas.cli.init import show_beginning
+
+    with framed(debug=debug):
+        show_beginning(directory, as_json=as_json)
+
+
+@app.command()
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--verbose", "-v", is_flag=True, help="Name every setting and where it comes from.")
@@ -84,6 +101,20 @@ def check(config: Path | None, *, as_json: bool, verbose: bool, debug: bool) -> 
 
     with framed(debug=debug):
         show(examine(config, verbose=verbose), as_json=as_json)
+
+
+@app.command()
+@operator_options
+def doctor(config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """Say what is wrong here, and how to mend it.
+
+    Looks at this machine, the configuration, Redis and whatever runs; changes nothing. Ends with 0 if nothing
+    fails, else with the exit code that a run would end with for the first check that does, or 1.
+    """
+    from mas.cli.doctor import show_findings
+
+    with framed(debug=debug, log="critical"):
+        sys.exit(show_findings(config, as_json=as_json))
 
 
 @app.command()
@@ -148,3 +179,6 @@ app.add_command(circuits)
 app.add_command(dlp)
 app.add_command(dlq)
 app.add_command(policy)
+app.add_command(request)
+app.add_command(send)
+app.add_command(tail)

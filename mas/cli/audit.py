@@ -95,7 +95,10 @@ def verify(
 @config_option
 @debug_option
 def tail(last: int, config: Path | None, *, follow: bool, as_json: bool, debug: bool, **wanted: Any) -> None:
-    """Show the last records."""
+    """Show the last records of both trails, with all that they hold.
+
+    This is for auditors. mas tail shows the traffic of messages, for whoever develops with it.
+    """
     with framed(debug=debug):
 
         async def look(trail: "AuditTrail") -> None:

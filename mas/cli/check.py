@@ -9,6 +9,7 @@ from mas.clock import SYSTEM
 from mas.redis.binary import find_server
 from mas.settings import Settings, deployment_secret, explain, load
 from mas.settings.deployment import NAME as SECRET_NAME
+from mas.settings.deployment import to_be_made
 from mas.settings.permissions import (
     Allow,
     AllowBidirectional,
@@ -130,8 +131,8 @@ def _redis(settings: Settings, system: System) -> str:
 
 def _secret(settings: Settings) -> str:
     """Say where the secret is from; one that is there already must be usable."""
-    path = settings.secret_file or settings.data_dir / SECRET_NAME
-    if "MAS_SECRET" not in os.environ and settings.secret_file is None and not os.path.lexists(path):
-        return f"will be generated in {path}"
+    if (made := to_be_made(settings)) is not None:
+        return f"will be generated in {made}"
     deployment_secret(settings)
+    path = settings.secret_file or settings.data_dir / SECRET_NAME
     return "MAS_SECRET" if "MAS_SECRET" in os.environ else str(path)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mas.decision import Decision
 from mas.errors import (
     ConfigurationError,
     EnrolmentRefused,
@@ -33,4 +34,7 @@ _CODES: Final[tuple[tuple[type[MasError], int], ...]] = (
 
 def exit_code(error: BaseException) -> int:
     """Return what the process ends with after such an error."""
+    if isinstance(error, MessageRefused) and error.decision is Decision.DEAD_LETTERED:
+        # Nobody forbade it: it was delivered, and its receiver failed.
+        return FAILED
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)

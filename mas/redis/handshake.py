@@ -8,7 +8,7 @@ from typing import Any, Final
 import anyio
 from anyio.abc import ByteStream
 
-from mas.errors import RedisTooOld, RedisUnavailable
+from mas.errors import ConfigurationError, RedisTooOld, RedisUnavailable
 from mas.redis.dial import dial
 from mas.redis.endpoint import Endpoint
 from mas.redis.exchange import BROKEN, Command, exchange, words
@@ -18,6 +18,18 @@ from mas.redis.sentinel import find_master
 
 MINIMUM: Final = {"redis": (7, 0), "valkey": (7, 2)}
 _NEEDED: Final = "Redis 7.0 or Valkey 7.2 is needed"
+
+_MODES: Final = {
+    "cluster": (
+        "part of a Redis Cluster, and MAS changes keys in one step that a cluster spreads over servers",
+        "name a single server, or Sentinels that watch one",
+    ),
+    "sentinel": (
+        "a Sentinel, not the server that it watches",
+        "redis+sentinel://host:26379,host:26379/service names Sentinels",
+    ),
+}
+"""What cannot be used however well it runs, and what can be in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ async def connect(endpoint: Endpoint, *, name: str, scripts: Sequence[Script], t
     :param timeout: seconds for all of it
     :raises RedisRefused: if credentials, certificate or a script were refused
     :raises RedisTooOld: if the server lacks what MAS needs
+    :raises ConfigurationError: if it is a Sentinel or part of a cluster
     :raises RedisUnavailable: if it is not there, still loading, or no master
     """
     try:
@@ -95,9 +108,13 @@ def _check_greeting(answer: Any, endpoint: Endpoint) -> str:
             raise RedisRefused(f"{endpoint.address} refused {_credentials(endpoint)}") from answer
         raise RedisUnavailable(f"{endpoint.address} refused the greeting: {text}") from answer
     facts = dict(zip(answer[::2], answer[1::2], strict=True))
-    server, version, role = (facts[key].decode() for key in (b"server", b"version", b"role"))
+    server, version = (facts[key].decode() for key in (b"server", b"version"))
     if too_old(server, version):
         raise RedisTooOld(f"{endpoint.address} is {server} {version}: {_NEEDED}")
+    if (mode := facts.get(b"mode", b"").decode()) in _MODES:
+        problem, hint = _MODES[mode]
+        raise ConfigurationError(f"{endpoint.address} is {problem}", hint=hint)
+    role = facts[b"role"].decode()
     if role != "master":
         raise RedisUnavailable(f"{endpoint.address} is a {role}, not the master")
     return f"{server} {version}"

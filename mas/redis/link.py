@@ -84,7 +84,7 @@ class Link(ABC):
 
         :raises RedisRefused: if the server refused credentials, certificate or a script before this was ready
         :raises RedisTooOld: if the server lacks what MAS needs
-        :raises ConfigurationError: if our own TLS files cannot be used
+        :raises ConfigurationError: if our own TLS files cannot be used, or it is no single server
         """
         ready, failures = False, 0
         while True:

@@ -5,7 +5,7 @@ revocation  an agent is shut out, and let in again; tombstone_keeper and tombsto
 forgetting  a registration ends; left_mail: what waits for it is buried first
 heartbeat   one beat for all instances of a process
 health      finds those that died without leaving
-roster      the instances of one process, together
+roster      the instances of one process, together; guest is one that joins for a moment
 grants      leave to enrol one instance, once, without the secret
 listing     all that is known of them, for people
 outsiders   agents that run elsewhere: their credentials, and who lets them in
@@ -19,6 +19,7 @@ from mas.registry.enrolment import ENROL, HEARTBEAT_LIFE, LEAVE, Enrolled, Lives
 from mas.registry.events import Event, Kind, encode_event
 from mas.registry.forgetting import FORGET, forget
 from mas.registry.grants import GrantFile, GrantKeeper, issue_grant, redeem
+from mas.registry.guest import Guest, visiting
 from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
 from mas.registry.left_mail import HOLD
@@ -42,6 +43,7 @@ __all__ = [
     "Event",
     "GrantFile",
     "GrantKeeper",
+    "Guest",
     "HealthMonitor",
     "Heartbeat",
     "Kind",
@@ -64,4 +66,5 @@ __all__ = [
     "redeem",
     "revoke",
     "shut_out",
+    "visiting",
 ]

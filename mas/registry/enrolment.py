@@ -32,6 +32,8 @@ from mas.trust.keyring import token_hash
 
 HEARTBEAT_LIFE = 15.0
 """Seconds an instance counts as alive after a heartbeat."""
+GUEST = "guest-"
+"""What the names of instances begin with that join without their agent being there; see `guest`."""
 
 ENROL = Script(
     "enrol",
@@ -42,28 +44,32 @@ ENROL = Script(
     # Returns 0 if a tombstone or that registration is not what the caller saw.
     """#!lua
     local agent, instance, seen, seen_instance, record, field, instance_record, hash, life, previous,
-      previous_life, heartbeat_life, outside, confined, group, gateway_group, offers, events =
+      previous_life, heartbeat_life, outside, confined, group, gateway_group, offers, events,
+      registers =
       unpack(cmsgpack.unpack(ARGV[1]))
     if (redis.call('HGET', KEYS[1], agent) or '') ~= seen then return 0 end
     if (redis.call('HGET', KEYS[1], agent .. ':' .. instance) or '') ~= seen_instance then return 0 end
     if (redis.call('HGET', KEYS[4], 'record') or '') ~= ARGV[2] then return 0 end
     redis.call('SADD', KEYS[2], agent)
-    redis.call(outside and 'SADD' or 'SREM', KEYS[3], agent)
+    if registers then
+      redis.call(outside and 'SADD' or 'SREM', KEYS[3], agent)
+      redis.call('HSET', KEYS[4], 'record', record, 'status', 'active')
+      redis.call('HDEL', KEYS[4], 'left')
+    end
     if confined then redis.call('SADD', KEYS[13], agent) end
-    redis.call('HSET', KEYS[4], 'record', record, 'status', 'active', field, instance_record)
-    redis.call('HDEL', KEYS[4], 'left')
+    redis.call('HSET', KEYS[4], field, instance_record)
     redis.call('SADD', KEYS[5], instance)
     redis.call('SET', KEYS[6], hash, 'PX', life)
     if previous ~= '' then redis.call('SET', KEYS[7], previous, 'PX', previous_life)
     else redis.call('DEL', KEYS[7]) end
     if heartbeat_life > 0 then redis.call('SET', KEYS[8], '1', 'PX', heartbeat_life) end
-    for i = 9, (outside or confined) and 11 or 10 do
+    for i = registers and 9 or 10, (outside or confined) and 11 or 10 do
       local reader = i == 11 and gateway_group or group
       local made = redis.pcall('XGROUP', 'CREATE', KEYS[i], reader, '0', 'MKSTREAM')
       if type(made) == 'table' and made.err and not made.err:find('BUSYGROUP') then return made end
     end
     -- A consumer that nobody is and that holds nothing: one that died, and what it held was taken over since.
-    for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[9], group)) do
+    for _, consumer in ipairs(registers and redis.call('XINFO', 'CONSUMERS', KEYS[9], group) or {}) do
       local name, pending = consumer[2], consumer[4]
       if pending == 0 and redis.call('SISMEMBER', KEYS[5], name) == 0 then
         redis.call('XGROUP', 'DELCONSUMER', KEYS[9], group, name)
@@ -78,9 +84,9 @@ ENROL = Script(
 LEAVE = Script(
     "leave",
     # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel, outsiders,
-    #       confined.
+    #       confined, agents.
     # ARGV: instance, instance field, leave event, group, 1 to leave only when it is dead, how long the token
-    #       is still needed in milliseconds, agent.
+    #       is still needed in milliseconds, agent, 1 if its agent was there with it.
     # Returns 0 if it is alive after all: it beats, or if it runs elsewhere, its token is good.
     """#!lua
     if ARGV[5] == '1' then
@@ -88,12 +94,16 @@ LEAVE = Script(
       if redis.call('EXISTS', KEYS[outside and 3 or 4]) == 1 then return 0 end
     end
     redis.call('DEL', KEYS[4], KEYS[5])
-    if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'left', redis.call('TIME')[1]) end
+    if ARGV[8] == '1' and redis.call('HEXISTS', KEYS[1], 'record') == 1 then
+      redis.call('HSET', KEYS[1], 'left', redis.call('TIME')[1])
+    end
     redis.call('PEXPIRE', KEYS[3], ARGV[6], 'LT')
     if redis.call('EXISTS', KEYS[3]) == 0 then
       redis.call('SREM', KEYS[2], ARGV[1])
       redis.call('HDEL', KEYS[1], ARGV[2])
       if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[9], ARGV[7]) end
+      -- One that only guests spoke for is off the books with the last of them.
+      if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SREM', KEYS[10], ARGV[7]) end
     end
     local held = redis.pcall('XPENDING', KEYS[6], ARGV[4], '-', '+', 1, ARGV[1])
     if not held.err and #held == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[6], ARGV[4], ARGV[1]) end
@@ -126,6 +136,7 @@ class _Joining(msgspec.Struct, array_like=True, frozen=True):
     offers: int
     """How many capabilities it has."""
     events: tuple[str, ...]
+    registers: bool
 
 
 class Enrolled(NamedTuple):
@@ -167,6 +178,7 @@ async def enrol(
     previous: str = "",
     refuses: Refuses = nobody,
     confined: bool = False,
+    registers: bool = True,
 ) -> Enrolled:
     """Let an instance join and return what it proves itself with.
 
@@ -174,6 +186,8 @@ async def enrol(
     :param previous: the epoch that it submitted under until now, for a rotation
     :param refuses: what is known of revocations beside Redis
     :param confined: whether it runs here with a Redis user of its own, for the caller to make
+    :param registers: whether it brings its agent's registration and mail along; a guest does not, so that
+        both stay as they are, or absent
     :raises InvalidId: if agent, instance or a capability could not be part of a key
     :raises EnrolmentRefused: if it was revoked, or the agent's id belongs to one that runs elsewhere
     :raises RedisUnavailable: if Redis does not answer; joining again is safe
@@ -193,14 +207,14 @@ async def enrol(
     )
     credential = keyring.credential(agent, instance, enrolled.epoch)
     while True:
-        stored, former = await _former(redis, keys, keyring, record)
+        stored, former = await _former(redis, keys, keyring, record, registers=registers)
         # Once an agent has a lane, it is read for good: what lies in it is accepted, whoever comes after.
         lane = confined or former.lane or former.outside
         record = msgspec.structs.replace(record, lane=lane)
-        gone = sorted({*former.capabilities} - {*record.capabilities})
+        gone = sorted({*former.capabilities} - {*record.capabilities}) if registers else ()
         places = [*_places(keys, agent, instance, record), *map(keys.capability, gone)]
         seen = await _refuse_revoked(redis, keys, keyring, agent, instance)
-        joining = _joining(keys, keyring, record, enrolled, credential, lives, seen)
+        joining = _joining(keys, keyring, record, enrolled, credential, lives, seen, registers=registers)
         if await redis.run_script(ENROL, places, [_pack(joining), stored]):
             return Enrolled(credential, enrolled)
 
@@ -234,6 +248,7 @@ async def leave(
             keys.system,
             keys.outsiders,
             keys.confined,
+            keys.agents,
         ],
         [
             instance,
@@ -243,6 +258,7 @@ async def leave(
             int(only_if_dead),
             int(in_flight * 1000),
             agent,
+            int(not instance.startswith(GUEST)),
         ],
     )
     return bool(left)
@@ -275,6 +291,8 @@ def _joining(
     credential: Credential,
     lives: Lives,
     seen: tuple[str, str],
+    *,
+    registers: bool,
 ) -> _Joining:
     agent, instance = record.agent_id, enrolled.instance_id
     place, field = keys.agent(agent), instance_field(instance)
@@ -282,7 +300,8 @@ def _joining(
     if previous:
         events = [Event(Kind.ROTATED, agent, instance)]
     else:
-        events = [Event(Kind.REGISTER, agent), Event(Kind.INSTANCE_JOIN, agent, instance)]
+        joined = Event(Kind.INSTANCE_JOIN, agent, instance)
+        events = [Event(Kind.REGISTER, agent), joined] if registers else [joined]
     return _Joining(
         agent,
         instance,
@@ -302,6 +321,7 @@ def _joining(
         GATEWAY_GROUP,
         len(record.capabilities),
         tuple(encode_event(event).decode() for event in events),
+        registers,
     )
 
 
@@ -325,7 +345,7 @@ async def _refuse_revoked(
 
 
 async def _former(
-    redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord
+    redis: Redis, keys: Keys, keyring: Keyring, record: AgentRecord, *, registers: bool
 ) -> tuple[bytes, AgentRecord]:
     """Return the registration whose place this one takes, as it is stored and as it reads; empty if none.
 
@@ -339,7 +359,9 @@ async def _former(
         known = read_agent(keyring.record, keys, agent, stored)
     except IntegrityError:
         return stored, AgentRecord(agent)
-    if known.outside != record.outside and await redis.call("EXISTS", keys.instances(agent)):
+    if known.outside == record.outside:
+        return stored, known
+    if not registers or await redis.call("EXISTS", keys.instances(agent)):
         where = (
             "elsewhere, with credentials of its own" if known.outside else "in a runner of this deployment"
         )

@@ -5,6 +5,7 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mas.errors import ConfigurationError
@@ -53,16 +54,23 @@ def deployment_secret(settings: Settings, environ: Mapping[str, str] = os.enviro
     )
 
 
+def to_be_made(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where `deployment_secret` will make a new one; None where there is one, good or bad."""
+    path = settings.data_dir / NAME
+    if "MAS_SECRET" in environ or settings.secret_file is not None or os.path.lexists(path):
+        return None
+    return path
+
+
 def kept_secret(settings: Settings, environ: Mapping[str, str] = os.environ) -> Secret:
     """Return what `deployment_secret` does, but make none: whoever comes to a deployment must have its own.
 
     :raises ConfigurationError: as that does, and if nobody has generated one yet
     """
-    path = settings.data_dir / NAME
-    if "MAS_SECRET" not in environ and settings.secret_file is None and not os.path.lexists(path):
+    if (made := to_be_made(settings, environ)) is not None:
         raise ConfigurationError(
             "the deployment's secret is not here",
-            where=str(path),
+            where=str(made),
             hint="set MAS_SECRET or secret_file to the one that the system runs with",
         )
     return deployment_secret(settings, environ)
@@ -81,6 +89,7 @@ def _make_directory(directory: Path) -> None:
 
 def _generate(path: Path) -> bool:
     """Put a new secret there in one step; return False if somebody else was first."""
+    _keep_out_of_repositories(path.parent)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(
         draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, stat.S_IRUSR | stat.S_IWUSR
@@ -97,3 +106,9 @@ def _generate(path: Path) -> bool:
     finally:
         draft.unlink()
     return True
+
+
+def _keep_out_of_repositories(directory: Path) -> None:
+    """See that git passes over what lies here, unless somebody has decided otherwise."""
+    with suppress(FileExistsError), (directory / ".gitignore").open("x", encoding="ascii") as file:
+        file.write("*\n")

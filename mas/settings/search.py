@@ -34,7 +34,7 @@ def find_config(start: Path | None = None) -> Path:
             return candidate
     raise ConfigurationError(
         f"no {NAME} in {start} nor in any directory above it",
-        hint="write one, or name it with --config or MAS_CONFIG; mas demo needs none",
+        hint="mas init writes one; or name it with --config or MAS_CONFIG",
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -40,6 +41,19 @@ async def test_a_query_finds_sealed_and_unsealed_alike_and_nothing_else(desk):
     middle = all_of_them[100].seconds
     early, late = await everything(desk, until=middle), await everything(desk, since=middle)
     assert [f.id for f in early + late if f.trail == Trail.MESSAGES] == [f.id for f in all_of_them]
+
+
+async def test_a_query_finds_messages_by_a_pattern_of_their_type_and_those_that_were_refused(desk):
+    await desk.write(100)
+    found = await everything(desk, trail=Trail.MESSAGES)
+    types = {each.record["type"] for each in found}
+    for pattern in (*types, *(f"{name[:2]}*" for name in types), "*"):
+        matching = [each for each in found if fnmatchcase(each.record["type"], pattern)]
+        assert matching
+        assert await everything(desk, type=pattern) == matching
+    refused = [each for each in found if not Decision(each.record["decision"]).delivers]
+    assert 0 < len(refused) < len(found)
+    assert await everything(desk, refused=True) == refused
 
 
 async def test_a_query_does_not_read_ranges_that_cannot_match(desk):

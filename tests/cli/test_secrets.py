@@ -173,7 +173,11 @@ def test_nothing_secret_is_logged_stored_or_handed_on(tmp_path, anyio_backend, s
             typed("agents", "revoke", "out:two", "--reason", "done")
             typed("dlq", "list")
             typed("audit", "tail")
+            typed("tail")
+            typed("send", "desk", "take", f'"{PAYLOAD}"', "--as", "author")
+            typed("send", "desk", "take", f'"{PAYLOAD}"', "--credentials", "one.json")
             typed("ps")
+            typed("doctor")
             children = descendants(run.process.pid)
             assert children
             handed = [started_with(pid, "environ", "cmdline") for pid in children]
@@ -218,7 +222,15 @@ def read(file):
 def test_tracebacks_hold_no_password(tmp_path, server, variables):
     write(tmp_path, code=CODE, agents=AGENTS)
     wrong = server.url.replace(PASSWORD, "CANARY-another")
-    for words in (["run"], ["agents", "list"], ["agents", "enroll", "out"], ["dlq", "list"], ["ps"]):
+    for words in (
+        ["run"],
+        ["agents", "list"],
+        ["agents", "enroll", "out"],
+        ["dlq", "list"],
+        ["ps"],
+        ["request", "desk", "take", "--as", "author"],
+        ["tail"],
+    ):
         done = mas(*words, "--debug", cwd=tmp_path, **variables | {"MAS_SERVICE_REDIS_URL": wrong})
         assert done.returncode == 77, done.stderr
         assert "Traceback" in done.stderr

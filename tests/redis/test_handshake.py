@@ -1,6 +1,7 @@
 """What is checked before a connection is used: credentials, certificates, version, role."""
 
 import logging
+import re
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import quote
 
@@ -179,3 +180,18 @@ def test_one_that_said_so_or_speaks_tls_follows_it(url, allowed):
 )
 def test_which_versions_will_do(server, version, verdict):
     assert too_old(server, version) is verdict
+
+
+@pytest.mark.parametrize(
+    ("options", "problem", "mend"),
+    [
+        (("--cluster-enabled", "yes"), "Redis Cluster", "Sentinels that watch one"),
+        (("--sentinel",), "is a Sentinel", r"redis\+sentinel://"),
+    ],
+)
+async def test_what_is_no_single_server_is_refused_at_once(options, problem, mend):
+    server = redis_server(port=0, extra=options)
+    with server as running, pytest.raises(ConfigurationError, match=problem) as refusal, anyio.fail_after(10):
+        async with open_redis(running.url, connect_timeout=60):
+            pass
+    assert re.search(mend, refusal.value.hint)

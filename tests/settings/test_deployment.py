@@ -62,7 +62,9 @@ def test_without_one_it_is_generated_once_for_its_owner_alone(settings, caplog):
     path = settings.data_dir / "secret"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(settings.data_dir.stat().st_mode) == 0o700
-    assert list(settings.data_dir.iterdir()) == [path]
+    ignored = settings.data_dir / ".gitignore"
+    assert sorted(settings.data_dir.iterdir()) == [ignored, path]
+    assert ignored.read_text() == "*\n"
     assert [record.message for record in caplog.records] == [f"deployment secret generated in {path}"]
     assert first.reveal() not in caplog.text
 
@@ -110,11 +112,13 @@ def test_processes_that_start_at_once_share_one_secret(tmp_path):
     for process in processes:
         process.join(timeout=60)
     assert len(found) == 1
-    assert [path.name for path in (tmp_path / ".mas").iterdir()] == ["secret"]
+    assert sorted(path.name for path in (tmp_path / ".mas").iterdir()) == [".gitignore", "secret"]
 
 
 def test_whoever_comes_second_keeps_what_is_there_and_leaves_no_draft(tmp_path):
     path = write(tmp_path / "secret", "f" * 16, 0o600)
+    ignored = write(tmp_path / ".gitignore", "!secret\n", 0o644)
     assert not _generate(path)
     assert path.read_text() == "f" * 16
-    assert list(tmp_path.iterdir()) == [path]
+    assert ignored.read_text() == "!secret\n"
+    assert sorted(tmp_path.iterdir()) == [ignored, path]

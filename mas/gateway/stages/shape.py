@@ -6,8 +6,6 @@ either, but up to a few times the size its proof is checked, so that an honest s
 """
 
 import math
-import re
-from functools import lru_cache
 
 import msgspec
 
@@ -19,12 +17,11 @@ from mas.gateway.stages.signature import signature, take_at_word
 from mas.gateway.submission import Submission
 from mas.gateway.verdict import Verdict
 from mas.ids import LONGEST, RESERVED, is_valid
-from mas.message import GATEWAY, Message, decode, is_canonical
+from mas.message import GATEWAY, Message, decode, is_canonical, is_message_type
 
 MAX_SEQUENCE = 2**53
 HASHED = 4
 """How many times too large an envelope may be for its proof to be checked."""
-_type_matches = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}").fullmatch
 
 
 def shape(submission: Submission, snapshot: Snapshot) -> Verdict | None:
@@ -66,7 +63,7 @@ def _misnamed(message: Message, snapshot: Snapshot) -> Verdict | None:
     kind = message.message_type
     if (
         len(kind) > LONGEST
-        or not _type_is_valid(kind)
+        or not is_message_type(kind)
         or (kind.startswith(RESERVED) and message.target_id != GATEWAY)
     ):
         return _malformed("its message type is not valid or is reserved")
@@ -97,11 +94,6 @@ def _find_sender(submission: Submission, snapshot: Snapshot) -> None:
         or prove(submission, snapshot) is not None
     ):
         submission.message, submission.proven = None, False
-
-
-@lru_cache(maxsize=4096)
-def _type_is_valid(kind: str) -> bool:
-    return _type_matches(kind) is not None
 
 
 def _is_reference(text: str) -> bool:
