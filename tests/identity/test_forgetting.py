@@ -246,6 +246,15 @@ async def test_who_comes_back_is_registered_anew(scene, operator):
         assert client.hget(KEYS.agent(OLD), "left") is None
 
 
+async def test_the_end_of_a_registration_is_told_to_all_who_listen(scene, operator):
+    await gone(scene, "old")
+    with asking(url_of(operator)) as client, client.pubsub() as heard:
+        heard.subscribe(KEYS.system)
+        heard.get_message(timeout=1)
+        await forget(operator, KEYS, KEYRING, OLD)
+        assert json.loads(heard.get_message(timeout=1)["data"]) == {"event": "DEREGISTER", "agent_id": "old"}
+
+
 async def test_one_that_ran_elsewhere_is_forgotten_with_its_ingress_and_gateways_go_on(
     scene, operator, server, typed, tmp_path, caplog
 ):
