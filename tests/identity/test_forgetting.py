@@ -288,6 +288,23 @@ async def test_one_that_ran_elsewhere_is_forgotten_with_its_ingress_and_gateways
             assert (await out.request("b", "ask", 3, timeout=10)).data == 3
 
 
+async def test_one_that_ran_in_a_process_of_its_own_is_forgotten_with_its_ingress(scene, operator, caplog):
+    apart = {"class_path": "tests.identity.conftest:Echo", "process": True}
+    async with scene(old=apart) as (system, client):
+        assert (await system.agent("a").request("old", "ask", 1, timeout=20)).data == 1
+        assert client.sismember(KEYS.confined, "old")
+    async with scene() as (system, client):
+        assert client.exists(KEYS.ingress_of(OLD))
+        caplog.clear()
+        await forget(operator, KEYS, KEYRING, OLD)
+        with pytest.raises(MessageRefused) as unknown:
+            await system.agent("a").send("old", "tell", 2, confirm=True)
+        assert unknown.value.decision is Decision.TARGET_UNKNOWN
+        assert about(client, "old") == set()
+        assert client.acl_users() == ["default"]
+        assert [each.message for each in caplog.records if each.levelname in {"ERROR", "CRITICAL"}] == []
+
+
 async def test_a_user_that_still_writes_brings_nothing_back(operator, server):
     """Its token expired while no gateway ran, which would have taken its Redis user."""
     url = RedisUrl(server.url)
