@@ -8,6 +8,7 @@ Every message goes from an agent through the gateway to another agent's handler,
     settings                                          what a user may write
     bus, directory, letters, audit                    where things are put
     gateway, registry, agent, steering                the residents
+    ops                                               what shows how they are
     system, outside                                   what runs a deployment, and one agent elsewhere
     bench, testing                                    what measures and tests all that
     cli                                               what `mas` does

@@ -199,8 +199,12 @@ def test_the_tree_is_the_one_that_system_draws():
 async def test_the_tree_that_is_drawn_is_the_one_that_runs(tmp_path):
     (tree,) = [b.text for b in blocks("ARCHITECTURE.md") if b.section == "Supervision"]
     drawn = re.findall(r"^[├└]── (\w+)", tree, re.MULTILINE)
-    agents = [{"agent_id": "echo", "class_path": Agent}]
-    async with system.open_system({"data_dir": str(tmp_path), "agents": agents}, environ={}) as running:
+    config = {
+        "data_dir": str(tmp_path),
+        "agents": [{"agent_id": "echo", "class_path": Agent}],
+        "ops": {"port": 0},
+    }
+    async with system.open_system(config, environ={}) as running:
         assert drawn == [node.path for node in running.root.tree().children]
 
 

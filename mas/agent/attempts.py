@@ -13,6 +13,7 @@ from mas.agent.backoff import backoff
 from mas.agent.cause import CAUSE
 from mas.agent.delivery import Delivery
 from mas.agent.dispatch import Unfit
+from mas.agent.fared import Fared
 from mas.agent.outbox import Outbox
 from mas.agent.received import AgentMessage, SendReply
 from mas.agent.services import Services
@@ -47,7 +48,7 @@ class Attempts:
     ) -> None:
         self._limits, self._clock, self._redis = services.delivery, services.clock, services.redis
         self._settling, self._outbox, self._handle = settling, outbox, handle
-        self._send_reply = send_reply
+        self._send_reply, self._fared = send_reply, services.fared or Fared()
         self._stopping = anyio.Event()
         self._one_at_a_time = anyio.Lock()
         self._failed = self._handled = 0
@@ -114,12 +115,14 @@ class Attempts:
             return
         while True:
             message = AgentMessage(delivery.message, delivery.permit, self._send_reply, attempt)
+            self._fared.retried += attempt > 1
             cause = CAUSE.set(delivery.message)
             try:
                 await self._handle(message)
             except Exception as error:
                 # One of the three borders where anything may be caught: the failure is the message's.
                 unfit = isinstance(error, Unfit)
+                self._fared.failed += 1
                 if not unfit:
                     self._failed += 1
                     self._failed_at = self._clock.monotonic()
@@ -138,6 +141,7 @@ class Attempts:
                     self._count_probe()
                 else:
                     self._handled += 1
+                self._fared.handled += 1
                 self._settling.done(delivery.entry)
                 return
             finally:
@@ -170,6 +174,7 @@ class Attempts:
 
     async def _give_up(self, delivery: Delivery, attempts: int, reason: str) -> None:
         """Report the delivery to the gateway; until it has acted, the entry stays ours and pending."""
+        self._fared.given_up += 1
         failed = Failed(delivery.entry.decode(), attempts, reason[:_REASON_LENGTH])
         while True:
             try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mas.agent.fared import Fared
 from mas.agent.pulse import Pulse
 from mas.bus import Claims, FencedClaims
 from mas.clock import Clock
@@ -26,3 +27,5 @@ class Services(NamedTuple):
     """From connection, group and consumer to how deliveries are held and settled."""
     largest: Callable[[], int] = lambda: LimitSettings().max_envelope
     """The most bytes that an envelope may have, as far as is known here."""
+    fared: Fared | None = None
+    """Where to count how handlers fare."""

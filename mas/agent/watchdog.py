@@ -7,6 +7,7 @@ loop's own thread stands if not. In between both sleep.
 import sys
 import threading
 import time
+from collections import deque
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -20,6 +21,8 @@ log = logger(__name__)
 
 _LOOKS = 4
 """Looks within the time allowed: how much later than that a blockage may be noticed, as a fraction."""
+_REMEMBERED = 240
+"""Turns whose lateness is kept."""
 _LOOPS = frozenset({"anyio", "asyncio", "trio"})
 
 
@@ -36,7 +39,18 @@ class Watchdog:
     def __init__(self, limit: float) -> None:
         self._limit, self._pause = limit, limit / _LOOKS
         self._turned = 0.0
+        self._lags: deque[float] = deque([0.0], maxlen=_REMEMBERED)
         self._over = threading.Event()
+
+    @property
+    def lag(self) -> float:
+        """By how much the loop's last turn was late, in seconds."""
+        return self._lags[-1]
+
+    @property
+    def longest_lag(self) -> float:
+        """The most it was late in its last few hundred turns, which is a minute or so; in seconds."""
+        return max(self._lags)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Watch until cancelled."""
@@ -49,7 +63,8 @@ class Watchdog:
             task_status.started()
             while True:
                 await anyio.sleep(self._pause)
-                self._turned = time.monotonic()
+                before, self._turned = self._turned, time.monotonic()
+                self._lags.append(max(0.0, self._turned - before - self._pause))
         finally:
             self._over.set()
             # It only ever sleeps on that event, or writes one line.

@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
 from mas.audit import Counter, trail_key
-from mas.bus import OWN_GROUP, ensure_group, entries_of
+from mas.bus import entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
 from mas.errors import IntegrityError, RedisUnavailable
@@ -24,8 +24,10 @@ from mas.gateway.change import UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
 from mas.gateway.counts import DecisionCounts
 from mas.gateway.floods import Floods
+from mas.gateway.lanes import open_streams
 from mas.gateway.lease import Name
 from mas.gateway.measures import Measures
+from mas.gateway.pace import Pace
 from mas.gateway.refusals import refusal_for
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import Submission
@@ -53,6 +55,7 @@ class Gateway:
     :param tombstones: who was revoked, as far as this process knows
     :param alarm: told what is not as it must be: where, and the problem
     :param counts: goes on counting, where an earlier gateway of the process has begun to
+    :param pace: goes on likewise
     """
 
     def __init__(
@@ -69,9 +72,10 @@ class Gateway:
         host: str | None = None,
         alarm: Callable[[str, str], None] | None = None,
         counts: DecisionCounts | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._alarm = alarm or _log_alarm
-        self.counts = counts or DecisionCounts()
+        self.counts, self.pace = counts or DecisionCounts(), pace or Pace()
         self._floods = Floods(settings.authentication.recorded_failures, self._alarm)
         self._redis, self._reading, self._subscriber = redis, reading, subscriber
         self._keys, self._keyring, self._clock = keys, keyring, clock
@@ -155,6 +159,7 @@ class Gateway:
                     raise
                 following = self._read()
                 continue
+            arrived = self.pace.turned = self._clock.monotonic()
             await self._refresh()
             if not entries:
                 self._backlog_read = self._backlog_reading
@@ -166,10 +171,12 @@ class Gateway:
                 some, submissions = submissions[:most], submissions[most:]
                 batch = await self._decide(some)
                 await self._conclude(batch, await self._commit(self._reading, batch).result())
+                self.pace.batch(most, self._clock.monotonic() - arrived)
             batch = await self._decide(submissions)
             written = self._commit(self._reading, batch)
             following = self._read()
             await self._conclude(batch, await written.result())
+            self.pace.batch(len(submissions), self._clock.monotonic() - arrived)
 
     def _read(self) -> Reply:
         own = self._backlog_read != self._backlog_grown
@@ -304,22 +311,10 @@ class Gateway:
 
     async def _open_streams(self, *, anew: bool = False) -> None:
         """Read the stream that all runners share, and one for each agent that has its own."""
-        read = set() if anew else set(self._streams)
-        if anew:
-            await ensure_group(self._redis, self._keys.ingress, GATEWAY_GROUP)
-            self._backlog_grown += 1
-        streams = [self._keys.ingress]
-        for agent in self._mirror.lanes():
-            stream = self._keys.ingress_of(agent)
-            if stream not in read:
-                # Nothing else makes the stream of an agent that was forgotten just now.
-                own = [stream, self._keys.agent(agent)]
-                if not await self._redis.run_script(OWN_GROUP, own, [GATEWAY_GROUP]):
-                    continue
-                # Another gateway may have died over what this one has not looked at yet.
-                self._backlog_grown += 1
-            streams.append(stream)
-        self._streams = tuple(streams)
+        read = frozenset[str]() if anew else frozenset(self._streams)
+        self._streams = await open_streams(self._redis, self._keys, self._mirror.lanes(), read)
+        # Another gateway may have died over what this one has not looked at yet.
+        self._backlog_grown += len(set(self._streams) - read)
 
     async def _forgets_a_stream(self, error: ResponseError) -> bool:
         """Stop reading the streams of agents that were forgotten; say whether a read failed over one."""

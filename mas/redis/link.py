@@ -62,6 +62,11 @@ class Link(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.endpoint} generation {self.generation}>"
 
+    @property
+    def online(self) -> bool:
+        """Whether there is a connection now, as far as is known."""
+        return self._online
+
     @abstractmethod
     def _open(self, session: Session) -> Line:
         """Take a fresh connection into use."""

@@ -29,12 +29,12 @@ class Reporter:
     """Hears a tree's events.
 
     :param root: what the root is called
-    :param agents: who stands at which path
+    :ivar agents: who stands at which path
     :ivar counts: what it heard so far
     """
 
     def __init__(self, redis: Redis, keys: Keys, root: str, agents: Mapping[str, Who]) -> None:
-        self._redis, self._channel, self._root, self._agents = redis, keys.system, root, agents
+        self._redis, self._channel, self._root, self.agents = redis, keys.system, root, agents
         self._down: set[str] = set()
         self.counts = Counts()
 
@@ -64,7 +64,7 @@ class Reporter:
                 pass
 
     def _publish(self, kind: Kind, path: str, detail: str) -> None:
-        agent, instance = self._agents.get(path, (AgentId(path.rpartition("/")[2]), None))
+        agent, instance = self.agents.get(path, (AgentId(path.rpartition("/")[2]), None))
         event = Event(kind, agent, instance, detail[:_LONGEST])
         # Nobody waits for the answer: an event informs, and nothing depends on it.
         self._redis.post("PUBLISH", self._channel, encode_event(event))

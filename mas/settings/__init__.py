@@ -26,6 +26,7 @@ from mas.settings.gateway import (
 )
 from mas.settings.load import load
 from mas.settings.model import Settings
+from mas.settings.ops import OpsSettings
 from mas.settings.permissions import (
     Allow,
     AllowBidirectional,
@@ -61,6 +62,7 @@ __all__ = [
     "GatewaySettings",
     "LetterSettings",
     "LimitSettings",
+    "OpsSettings",
     "Permission",
     "RateLimitSettings",
     "RateOverride",

@@ -39,6 +39,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _pairs(settings)
     yield from _redis(settings)
     yield from _tokens(settings)
+    yield from _ops(settings)
 
 
 def warnings(settings: Settings) -> Iterator[Problem]:
@@ -53,6 +54,13 @@ def warnings(settings: Settings) -> Iterator[Problem]:
                     f"names {name}, which no agent here has as its id; it may run elsewhere",
                     hint if hint.startswith("did") else "",
                 )
+    ops = settings.ops
+    if ops.port is not None and not ops.leads_here and ops.tls_certificate is None:
+        yield Problem(
+            ("ops", "host"),
+            "others on the network can read the token and what it opens",
+            "set tls_certificate and tls_key, or let only a proxy with TLS reach it",
+        )
     limits = settings.gateway.rate_limit
     for section, names in (("overrides", limits.overrides), ("pairs", limits.pairs)):
         for name in names:
@@ -150,3 +158,18 @@ def _tokens(settings: Settings) -> Iterator[Problem]:
             f"{lifetime:g} s is less than twice the {in_flight:g} s that a submission may be under way",
             "lengthen it, or shorten delivery.ingress_retention",
         )
+
+
+def _ops(settings: Settings) -> Iterator[Problem]:
+    """Yield what would show this process to strangers, and what contradicts itself."""
+    ops = settings.ops
+    if ops.port is not None and not ops.leads_here and not ops.guarded:
+        yield Problem(
+            ("ops", "host"),
+            f"{ops.host} may be reached from other machines, and no token is set",
+            "set ops.token_file or MAS_OPS__TOKEN, or listen at 127.0.0.1",
+        )
+    if ops.token is not None and ops.token_file is not None:
+        yield Problem(("ops", "token_file"), "ops.token is set as well", "keep one of the two")
+    if (ops.tls_certificate is None) != (ops.tls_key is None):
+        yield Problem(("ops",), "tls_certificate and tls_key come only together", "set both or neither")

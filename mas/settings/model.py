@@ -10,6 +10,7 @@ from mas.settings.agent import AgentSettings
 from mas.settings.fields import ID_OR_EMPTY, Within, by_type
 from mas.settings.fields import Path as KeyPath
 from mas.settings.gateway import GatewaySettings
+from mas.settings.ops import OpsSettings
 from mas.settings.origin import Origin
 from mas.settings.permissions import Permission
 from mas.settings.redis_url import RedisUrl
@@ -61,6 +62,9 @@ class Settings:
 
     loop_alarm: Annotated[float, Within(0, 3600, "s")] = 1.0
     """How long code may hold up the event loop before the log names it, in seconds; 0: nobody looks."""
+
+    ops: OpsSettings = Factory(OpsSettings)
+    """Where this process shows its health, its metrics and a dashboard, if anywhere."""
 
     base: Path = Path()
     """The directory of agents.yaml, or the working directory; agents' modules are found there."""

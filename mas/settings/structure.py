@@ -22,6 +22,7 @@ from mas.settings.model import DERIVED, Settings
 from mas.settings.permissions import KINDS, Permission
 from mas.settings.redis_url import RedisUrl, redis_url
 from mas.settings.search import at_home
+from mas.settings.secret import Secret
 
 T = typing.TypeVar("T")
 _origin: Callable[[Any], Any] = typing.get_origin
@@ -70,6 +71,13 @@ def _id(value: Any, _: Any) -> AgentId:
     if text.startswith(ids.RESERVED):
         raise Unfit(f"{quoted(text)} begins with {ids.RESERVED!r}, which belongs to the runtime")
     return ids.agent_id(text)
+
+
+def _secret(value: Any, _: Any) -> Secret:
+    if not isinstance(value, str | Secret):
+        # Never quoted: a secret of digits alone, without quotes, is one too.
+        raise Unfit("expected text", "put it in quotes")
+    return Secret(value)
 
 
 def _file(value: Any, _: Any) -> FilePath:
@@ -222,6 +230,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_func(lambda annotation: annotation is AgentId, _id)
     converter.register_structure_hook_func(lambda annotation: annotation == Permission, _permission)
     converter.register_structure_hook(FilePath, _file)
+    converter.register_structure_hook(Secret, _secret)
     converter.register_structure_hook(RedisUrl, lambda value, _: redis_url(value))
     return converter
 

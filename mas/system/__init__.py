@@ -9,6 +9,7 @@
     ├── bulletin       shows this tree to whoever asks, by way of Redis
     ├── steering       takes an operator's commands
     ├── watchdog       names what holds up the event loop
+    ├── ops            health, metrics and a dashboard, where a port is given
     ├── tombstones     who was revoked: in Redis, in this process and on this disk alike
     ├── registry       finds instances that died
     ├── policy         keeps what the configuration grants in Redis
@@ -24,12 +25,14 @@
 
 Started downward, stopped upward: whoever still works while it stops can still be answered.
 
-assembly  everyone is made and put in their place
-tree      the agents' places, as declared
-seat      one instance's place
-bounds    who keeps what is recorded within its bounds
-policy    what is in force: from the settings, reloaded, changed, followed
-opening   from a configuration to a running system
+assembly    everyone is made and put in their place
+tree        the agents' places, as declared
+seat        one instance's place
+bounds      who keeps what is recorded within its bounds
+registered  who looks after what the registry keeps for all
+operating   what lets people see and steer the rest
+policy      what is in force: from the settings, reloaded, changed, followed
+opening     from a configuration to a running system
 """
 
 from mas.system.assembly import ALL, Part, System

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import anyio
 from anyio.abc import TaskStatus
 
-from mas.agent import Agent, Pulse, Services
+from mas.agent import Agent, Fared, Pulse, Services
 from mas.agent.watchdog import Watchdog
 from mas.audit import SCRIPTS as AUDIT_SCRIPTS
 from mas.audit import Events, Sealer
@@ -17,31 +17,30 @@ from mas.decision import Decision
 from mas.directory import SCRIPTS as DIRECTORY_SCRIPTS
 from mas.directory import Authorization, Tombstones
 from mas.errors import ConfigurationError, MasError, RedisUnavailable, StartFailed
-from mas.gateway import BLOCK, DecisionCounts, Gateway
+from mas.gateway import BLOCK, DecisionCounts, Gateway, Pace
 from mas.gateway import SCRIPTS as GATEWAY_SCRIPTS
 from mas.ids import AgentId, InstanceId, agent_id, new_instance_id
 from mas.keys import Keys
 from mas.letters import Archivist
+from mas.ops import Sources
 from mas.redis import Endpoint, Redis, Subscriber, open_redis
 from mas.redis.embedded import EmbeddedServer
 from mas.registry import SCRIPTS as REGISTRY_SCRIPTS
 from mas.registry import (
     Counts,
-    GrantKeeper,
     HealthMonitor,
     Lives,
-    OutsiderKeeper,
     Reporter,
     Roster,
-    TombstoneFile,
-    TombstoneKeeper,
 )
-from mas.settings import GatewaySettings, LetterSettings, Settings, resolve_class
+from mas.settings import GatewaySettings, Settings, resolve_class
 from mas.settings.supervisors import DEFAULT
-from mas.steering import Bulletin, Listener, Runner, new_runner_name, node_of
+from mas.steering import Bulletin, Runner, new_runner_name, node_of
 from mas.supervision import Child, Event, Supervisor
 from mas.system.bounds import archivist_of, sealer_of
+from mas.system.operating import steered, trusting, watched
 from mas.system.policy import Reloaded, SystemPolicy
+from mas.system.registered import Registered
 from mas.system.seat import Seat, Surroundings
 from mas.system.tree import AgentTree
 from mas.trust import Keyring
@@ -89,6 +88,8 @@ class System:
         self.subscriber = Subscriber(self._place, **self._timeouts)
         self.events = Events(self.redis, self.keys, self._keyring, socket.gethostname(), clock=clock)
         self._pulse, self._tombstones = Pulse(clock), Tombstones()
+        self._fared, self._pace = Fared(), Pace()
+        self._watchdog = Watchdog(settings.loop_alarm) if settings.loop_alarm else None
         self.name = new_runner_name()
         self.seats = self._seats() if "agents" in parts else []
         self._tree = self._agent_tree() if self.seats else None
@@ -232,20 +233,18 @@ class System:
         children += [
             Child("events", self.events.run),
             *self._operating(),
-            Child("tombstones", self._keep_tombstones().run),
+            Child("tombstones", self._registered().tombstones().run),
         ]
-        if "service" in self.parts and self.settings.start_service:
-            in_flight = self.settings.gateway.longest_in_flight
-            monitor = HealthMonitor(
-                self.redis, self.keys, self.events, in_flight=in_flight, clock=self._clock
-            )
+        if serves:
+            about, in_flight = (self.redis, self.keys, self.events), self.settings.gateway.longest_in_flight
+            monitor = HealthMonitor(*about, in_flight=in_flight, clock=self._clock)
             children.append(Child("registry", monitor.run))
         if self._policy is not None:
             children += [
                 Child("policy", self._policy.keeper.run),
                 Child("letters", self._archivist().run),
-                Child("outsiders", self._outsiders().run),
-                Child("grants", self._grants().run),
+                Child("outsiders", self._registered().outsiders().run),
+                Child("grants", self._registered().grants().run),
                 Child("gateway", self._run_gateway),
             ]
         if self._tree is not None:
@@ -256,40 +255,9 @@ class System:
             ]
         return children
 
-    def _keep_tombstones(self) -> TombstoneKeeper:
-        file = TombstoneFile(self.settings.data_dir, self.keys, self._keyring.record)
-        return TombstoneKeeper(
-            self.redis,
-            self.subscriber,
-            self.keys,
-            self._keyring,
-            self._tombstones,
-            file,
-            alarm=self.events.alarm,
-            clock=self._clock,
-        )
-
-    def _outsiders(self) -> OutsiderKeeper:
-        return OutsiderKeeper(
-            self.redis,
-            self.subscriber,
-            self.keys,
-            self._keyring,
-            self._tombstones,
-            alarm=self.events.alarm,
-            clock=self._clock,
-        )
-
-    def _grants(self) -> GrantKeeper:
-        return GrantKeeper(
-            self.redis,
-            self.keys,
-            self._keyring,
-            self._tombstones,
-            self.events,
-            in_flight=self.settings.gateway.longest_in_flight,
-            clock=self._clock,
-        )
+    def _registered(self) -> Registered:
+        about = (self.redis, self.subscriber, self.keys, self._keyring, self._tombstones, self.events)
+        return Registered(*about, settings=self.settings, clock=self._clock)
 
     def _make_policy(self) -> SystemPolicy:
         def follow(settings: GatewaySettings) -> None:
@@ -310,10 +278,8 @@ class System:
         return sealer_of(*about, clock=self._clock, url=self.endpoint, first=first)
 
     def _archivist(self) -> Archivist:
-        def bounds() -> LetterSettings:
-            return self._in_force.dead_letters
-
-        return archivist_of(self.redis, self.keys, self.settings, bounds, self.events, clock=self._clock)
+        about = (self.redis, self.keys, self.settings, lambda: self._in_force.dead_letters, self.events)
+        return archivist_of(*about, clock=self._clock)
 
     def _agent_tree(self) -> AgentTree:
         gateway = self.settings.gateway
@@ -338,6 +304,7 @@ class System:
             self._clock,
             self.keys.ingress,
             largest=lambda: self._in_force.limits.max_envelope,
+            fared=self._fared,
         )
         around = Surroundings(self.settings, self._roster, services, self.endpoint, self._log_setup)
         by_agent: dict[AgentId, list[Seat]] = {}
@@ -353,22 +320,23 @@ class System:
 
     def _operating(self) -> list[Child]:
         """Return what lets people see and steer the others."""
-        listener = Listener(
-            self.redis,
-            self.subscriber,
-            self.keys,
-            self._keyring,
-            self.name,
-            lambda: self.root,
-            self._bulletin,
-            self.events,
-            within=DEFAULT,
-            quiet=self._quiet,
+        about = (self.redis, self.subscriber, self.keys, self._keyring, self._bulletin, self.events)
+        steering = steered(*about, name=self.name, root=lambda: self.root, quiet=self._quiet)
+        return [*steering, *watched(self.settings, self._watchdog, self._sources)]
+
+    def _sources(self) -> Sources:
+        about = (self.name, tuple(sorted(self.parts)), self.settings, self.redis, self.keys, self._clock)
+        return Sources(
+            *about,
+            root=lambda: self.root,
+            reporter=self._reporter,
+            decisions=self._decisions.decisions,
+            pace=None if self._policy is None else self._pace,
+            trusts=trusting(self._keyring, self.keys),
+            max_unsealed=lambda: self._in_force.audit.max_unsealed,
+            fared=self._fared if self.seats else None,
+            watchdog=self._watchdog,
         )
-        children = [Child("bulletin", self._bulletin.run), Child("steering", listener.run)]
-        if self.settings.loop_alarm:
-            children.append(Child("watchdog", Watchdog(self.settings.loop_alarm).run))
-        return children
 
     async def _quiet(self, path: str) -> None:
         if self._tree is not None and path in self._tree.seats:
@@ -395,5 +363,6 @@ class System:
                 clock=self._clock,
                 alarm=self.events.alarm,
                 counts=self._decisions,
+                pace=self._pace,
             )
             await gateway.run(task_status=task_status)

@@ -46,7 +46,7 @@ def test_a_tree_of_agents_and_supervisors_loads(tmp_path):
 
 
 def test_the_supervisor_shown_in_comments_loads(tmp_path):
-    shown = re.findall(r"^# (supervisors:|  .*)$", CONFIG.read_text(), re.MULTILINE)
+    shown = re.findall(r"^# (supervisors:|ops:|  .*)$", CONFIG.read_text(), re.MULTILINE)
     declared = yaml.safe_load("\n".join(shown))["supervisors"]
     (supervisor,) = loaded(tmp_path, *declared, agents=("echo", "greeter")).supervisors
     assert supervisor.strategy == "rest_for_one"

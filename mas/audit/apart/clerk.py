@@ -173,7 +173,7 @@ class Clerk:
         report = read_report(line)
         if isinstance(report, Ready):
             self._process = process
-            log.info("records are examined in a process of their own", process=process.pid)
+            log.info("records are examined in a process of their own", pid=process.pid)
             return
         if isinstance(report, Failed):
             log.warning("the process for records could not do what it was asked", problem=report.problem)

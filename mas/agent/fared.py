@@ -1,0 +1,16 @@
+"""How handlers fared: every start of one, in all instances that live in this process."""
+
+
+class Fared:
+    """Counts since the process began.
+
+    :ivar handled: messages whose handler returned
+    :ivar failed: starts of a handler that raised
+    :ivar retried: starts after the first
+    :ivar given_up: messages reported as dead
+    """
+
+    __slots__ = ("failed", "given_up", "handled", "retried")
+
+    def __init__(self) -> None:
+        self.handled = self.failed = self.retried = self.given_up = 0
