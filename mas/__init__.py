@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mas.errors import (
         ConfigurationError,
         EnrolmentRefused,
+        ForgetRefused,
         IntegrityError,
         InvalidId,
         MasError,
@@ -51,6 +52,7 @@ __all__ = [
     "Credentials",
     "Decision",
     "EnrolmentRefused",
+    "ForgetRefused",
     "IntegrityError",
     "InvalidId",
     "MasError",

@@ -7,6 +7,7 @@ MasError
 │   └── RedisTooOld         the server answers, but lacks what MAS needs
 ├── IntegrityError          a stored record does not carry the seal it must
 ├── EnrolmentRefused        an agent may not join
+├── ForgetRefused           a registration may not be ended yet: something of it is still needed
 ├── MessageRefused          the gateway decided against a message; carries the decision and its reason
 ├── RequestTimeout          nobody replied in time (also a TimeoutError)
 ├── NotARequest             a reply to a message whose sender did not ask for one
@@ -96,6 +97,17 @@ class EnrolmentRefused(MasError):
     def __init__(self, agent_id: str, reason: str) -> None:
         self.agent_id, self.reason = agent_id, reason
         super().__init__(f"{agent_id} may not enrol: {reason}")
+
+
+class ForgetRefused(MasError):
+    """A registration may not be ended: an instance lives, something waits, or there is none.
+
+    :param agent_id: whose it is
+    """
+
+    def __init__(self, agent_id: str, reason: str) -> None:
+        self.agent_id, self.reason = agent_id, reason
+        super().__init__(f"{agent_id} is not forgotten: {reason}")
 
 
 class MessageRefused(MasError):

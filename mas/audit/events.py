@@ -43,6 +43,8 @@ class EventKind(StrEnum):
     REVOKED = "REVOKED"
     LIFTED = "LIFTED"
     """A revocation was taken back."""
+    FORGOTTEN = "FORGOTTEN"
+    """A registration was ended."""
     CONTROL = "CONTROL"
     """A command to the running system: restart, stop, redrive, purge, ..."""
     ALARM = "ALARM"

@@ -15,7 +15,7 @@ import anyio
 from redis.exceptions import ResponseError
 
 from mas.bus.backlog import Held, backlog
-from mas.bus.groups import OWN_GROUP, ensure_group
+from mas.bus.groups import OWN_GROUP
 from mas.bus.lease import ATTEMPT, HAND_BACK, HANDED_BACK, RENEW
 from mas.bus.settle import SETTLE
 from mas.redis import Redis, Reply
@@ -33,10 +33,10 @@ class Claims(Protocol):
     """Whether a settlement must not be posted for an entry whose lease may have lapsed."""
 
     async def ensure_groups(self, shared: str, own: str, enrolment: str) -> bool:
-        """See to it that the consumer's group exists on both streams; False while there can be no own one.
+        """See to it that the consumer's group exists on both streams; False while there can be none.
 
-        :param enrolment: the key whose presence says that the consumer is enrolled, so that its stream ends
-            with it
+        :param enrolment: the key whose presence says that the consumer is enrolled: without it no stream is
+            made, or nobody would end it
         """
         ...
 
@@ -82,8 +82,10 @@ class FencedClaims:
 
     async def ensure_groups(self, shared: str, own: str, enrolment: str) -> bool:
         """Create what is missing."""
-        await ensure_group(self._redis, shared, self._group)
-        return bool(await self._redis.run_script(OWN_GROUP, [own, enrolment], [self._group]))
+        for stream in (shared, own):
+            if not await self._redis.run_script(OWN_GROUP, [stream, enrolment], [self._group]):
+                return False
+        return True
 
     def post_settlement(self, stream: str, entries: Sequence[bytes]) -> Reply:
         """See `Claims`; what is not ours is left alone."""

@@ -6,8 +6,8 @@ from mas.redis import Redis, Script
 
 OWN_GROUP = Script(
     "make an own group",
-    # KEYS: a stream of one reader alone, the key whose presence says that this reader is enrolled.
-    # ARGV: group.  Returns 0 if neither is there: what nobody is enrolled for, nobody would delete.
+    # KEYS: a stream, the key whose presence says that whoever it belongs to is registered or enrolled.
+    # ARGV: group.  Returns 0 if neither is there: what belongs to nobody, nobody would delete.
     """
     if redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then return 0 end
     local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')

@@ -21,7 +21,7 @@ def agents() -> None:
 @json_option
 @debug_option
 def list_agents(config: Path | None, *, as_json: bool, debug: bool) -> None:
-    """Show who is enrolled, who lives, and who was revoked."""
+    """Show who is enrolled, who lives, who is away and for how long, what waits, and who was revoked."""
     from mas.cli import identity
 
     with framed(debug=debug):
@@ -55,6 +55,34 @@ def lift(who: str, config: Path | None, *, debug: bool) -> None:
 
     with framed(debug=debug):
         identity.lift_agent(config, who)
+
+
+@agents.command()
+@click.argument("name", metavar="ID")
+@config_option
+@click.option("--with-state", is_flag=True, help="Delete what the agent stored, too.")
+@click.option("--with-mail", is_flag=True, help="Have what waits for it made dead letters first.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 86_400),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the gateways may take for that.",
+)
+@debug_option
+def forget(
+    name: str, config: Path | None, *, with_state: bool, with_mail: bool, timeout: float, debug: bool
+) -> None:
+    """End the registration of an agent that is not to come back.
+
+    Refused while an instance of it lives, or anything waits that it was sent or that it sent. Its state is
+    kept, and so is a revoke. Should it come back all the same, it enrols anew.
+    """
+    from mas.cli import identity
+
+    with framed(debug=debug):
+        identity.forget_agent(config, name, with_state=with_state, with_mail=timeout if with_mail else 0)
 
 
 @agents.command()

@@ -6,6 +6,7 @@ from mas.decision import Decision
 from mas.errors import (
     ConfigurationError,
     EnrolmentRefused,
+    ForgetRefused,
     InvalidId,
     MasError,
     MessageRefused,
@@ -23,6 +24,7 @@ _CODES: Final[tuple[tuple[type[MasError], int], ...]] = (
     (ConfigurationError, MISCONFIGURED),
     (InvalidId, MISCONFIGURED),
     (EnrolmentRefused, REFUSED),
+    (ForgetRefused, REFUSED),
     (MessageRefused, REFUSED),
     (RedisRefused, REFUSED),
     (RedisUnavailable, UNAVAILABLE),

@@ -1,4 +1,4 @@
-"""`mas agents list|revoke|lift|enroll|grant|redeem`: who may run, here and elsewhere."""
+"""`mas agents list|revoke|lift|forget|enroll|grant|redeem`: who may run, here and elsewhere."""
 
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from mas.registry import (
     Lives,
     TombstoneFile,
     enrol_outsider,
+    forget,
     issue_grant,
     lift,
     list_agents,
@@ -40,8 +41,12 @@ def show_agents(config: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return
-    rows = [["AGENT", "INSTANCE", "WHERE", "STATUS", "TOKEN", "OFFERS"]]
-    rows += [row for agent in found for row in _rows(agent)]
+    rows = [["AGENT", "INSTANCE", "WHERE", "STATUS", "TOKEN", "AWAY", "MAIL", "OFFERS"]]
+    for agent in found:
+        once = ["" if agent.away_seconds is None else _span(agent.away_seconds), str(agent.mail or "")]
+        for *row, offers in _rows(agent):
+            rows.append([*row, *once, offers])
+            once = ["", ""]
     for line in columns(rows):
         click.echo(line)
 
@@ -56,6 +61,29 @@ def lift_agent(config: Path | None, who: str) -> None:
     """Let an agent or an instance enrol again."""
     agent, instance = _named(who)
     anyio.run(_lift, config, agent, instance, backend="trio")
+
+
+def forget_agent(config: Path | None, name: str, *, with_state: bool, with_mail: float) -> None:
+    """End an agent's registration, and say what was kept.
+
+    :param with_mail: seconds that gateways may take to bury what waits for it; 0: it must not wait
+    """
+    agent = agent_id(name)
+
+    async def ended() -> bool:
+        async with reaching(config) as at:
+            return await forget(
+                at.redis,
+                at.keys,
+                at.keyring,
+                agent,
+                with_state=with_state,
+                with_mail=with_mail,
+                actor=at.actor,
+            )
+
+    kept = anyio.run(ended, backend="trio")
+    click.echo(printable(f"{agent} is forgotten{'; its state is kept' if kept else ''}"))
 
 
 def enrol_agent(

@@ -1,7 +1,8 @@
 """What Redis keeps of an agent and of each of its instances.
 
 One hash an agent, `agent:{id}`: the field `record` holds the registration, `status` a word for
-operators, and `instance:{id}` one record an instance. Each record carries its MAC.
+operators, `left` when an instance left last, and `instance:{id}` one record an instance. Each record
+carries its MAC.
 """
 
 from typing import Any
@@ -16,6 +17,8 @@ from mas.trust import protect, unprotect
 ALGORITHM = "hmac-sha256"
 RECORD = "record"
 STATUS = "status"
+LEFT = "left"
+"""Seconds since the epoch, by Redis' clock; not there while nobody left since somebody joined."""
 
 
 def instance_field(instance: InstanceId) -> str:

@@ -4,11 +4,12 @@ service     read, decide, commit; the one loop
 submission  one entry on its way to a decision
 stages/     the policies, one a file; `pipeline` asks them in turn
 batch       from submissions to one commit; `control` for messages to the gateway
-orders      what the deployment itself orders: `redrive` a letter, bury what was `abandoned`
+orders      what the deployment itself orders: `redrive` a letter, bury what was `abandoned` or is `unwanted`
 burial      what becomes of a delivery that will not be handled
 measures    what the settings in force come to
 writes      what a decision writes; `floods` what of it is passed over
 commit      the one atomic step; `counts` what was committed, and `pace` how fast
+lanes       which streams it reads
 lease       which gateway am I; `takeover` of those that fell silent
 """
 

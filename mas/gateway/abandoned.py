@@ -188,4 +188,5 @@ async def open_burial(
         submission.burial = Burial(removal)
         return
     log.error("every receiver of a delivery died; it is buried", agent=order.agent, attempts=attempts)
-    submission.burial = Burial(removal, lost)
+    # Nobody is left to report it, and what killed its receivers shall not go on unseen.
+    submission.burial = Burial(removal, lost, failures=1)

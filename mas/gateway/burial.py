@@ -28,6 +28,8 @@ class Burial(NamedTuple):
 
     removal: Removal = NO_REMOVAL
     lost: Lost | None = None
+    failures: int = 0
+    """Failures of the receiver that it does not report itself."""
 
 
 def lose(

@@ -26,6 +26,8 @@ class Outcome(IntEnum):
     CHAIN_SPENT = 7
     GONE = 8
     """The instance that a reply is for is there no more."""
+    FORGOTTEN = 9
+    """The target is registered no more."""
     RATE_LIMITED = 1_000
     CIRCUIT_OPEN = 1_000_000_000
 
@@ -57,13 +59,14 @@ class Write(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class OwnWrite(Write, array_like=True, frozen=True, gc=False):
-    """An entry for the stream of one instance: left out if that instance is gone.
+    """An entry for a stream that belongs to somebody: left out if its owner is gone.
 
-    An instance is there as long as its stream is, or it beats. Nothing else makes that stream, or what
-    comes after its end would lie there for ever.
+    An owner is there as long as the stream is, or another key of its own. Nothing else makes that stream,
+    or what comes after its end would lie there for ever.
     """
 
-    heartbeat: str
+    owner: str
+    """The key: an instance's heartbeat, or an agent's registration."""
 
 
 class Removal(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -40,14 +40,14 @@ local now = clock[1] + clock[2] / 1e6
 """
 
 _CHANGES = """local absent = {}
--- Why an entry for one instance cannot be written, as an outcome; 0 if it can, or is for all. Where the
--- question is denied it can: an error here would leave the batch half done.
+-- Why an entry for a stream that belongs to somebody cannot be written, as an outcome; 0 if it can. Where
+-- the question is denied it can: an error here would leave the batch half done.
 local function absence(write)
-  local stream, heartbeat = write[1], write[3]
-  if not heartbeat then return 0 end
+  local stream, owner = write[1], write[3]
+  if not owner then return 0 end
   if not absent[stream] then
     local kind = redis.pcall('TYPE', stream).ok or 'stream'
-    if kind == 'none' then absent[stream] = redis.pcall('EXISTS', heartbeat) == 0 and 8 or 0
+    if kind == 'none' then absent[stream] = redis.pcall('EXISTS', owner) == 0 and 8 or 0
     else absent[stream] = kind == 'stream' and 0 or 6 end
   end
   return absent[stream]
@@ -69,6 +69,7 @@ for i, change in ipairs(changes) do
   elseif token > 0 and not valid[token] then outcome = 2
   elseif answered[1] ~= '' and redis.call('GETBIT', answered[1], answered[2]) == 1 then outcome = 4
   elseif answered[1] ~= '' and absence(writes[1]) > 0 then outcome = absence(writes[1])
+  elseif target ~= '' and length[target] == 0 and absence(writes[1]) > 0 then outcome = 9
   elseif target ~= '' and length[target] >= max_backlog then outcome = 5
   elseif chain ~= '' and chain_is_spent(chain) then outcome = 7
   elseif closed_in > 0 then outcome = 1000000000 + math.ceil(closed_in * 1000)

@@ -6,6 +6,8 @@ from mas.gateway.abandoned import open_burial
 from mas.gateway.redrive import open_redrive
 from mas.gateway.snapshot import Snapshot
 from mas.gateway.submission import ABANDONED_FIELDS, Submission
+from mas.gateway.unwanted import open_unwanted
+from mas.letters import UNWANTED_FIELDS
 from mas.redis import Redis
 
 
@@ -16,5 +18,9 @@ async def open_orders(
     for submission in submissions:
         if submission.order:
             name, stored = submission.order
-            opened = open_burial if [name] == ABANDONED_FIELDS else open_redrive
+            opened = open_redrive
+            if [name] == ABANDONED_FIELDS:
+                opened = open_burial
+            elif [name] == UNWANTED_FIELDS:
+                opened = open_unwanted
             await opened(submission, stored, snapshot, redis, alarm)

@@ -11,6 +11,7 @@ _FOUND = {
     Outcome.BACKLOG_FULL: Verdict(Decision.BACKLOG_FULL, "too much mail waits for the target", "commit"),
     Outcome.UNDELIVERABLE: Verdict(Decision.TARGET_UNKNOWN, "the target's key holds no stream", "commit"),
     Outcome.GONE: Verdict(Decision.TARGET_UNKNOWN, "the instance that asked is gone", "commit"),
+    Outcome.FORGOTTEN: Verdict(Decision.TARGET_UNKNOWN, "the target is registered no more", "commit"),
     Outcome.CHAIN_SPENT: Verdict(
         Decision.RATE_LIMITED,
         "the message that began this chain has caused too many",

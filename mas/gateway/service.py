@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
 from mas.audit import Counter, trail_key
-from mas.bus import ensure_group, entries_of
+from mas.bus import entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
 from mas.errors import IntegrityError, RedisUnavailable
@@ -24,6 +24,7 @@ from mas.gateway.change import UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
 from mas.gateway.counts import DecisionCounts
 from mas.gateway.floods import Floods
+from mas.gateway.lanes import open_streams
 from mas.gateway.lease import Name
 from mas.gateway.measures import Measures
 from mas.gateway.pace import Pace
@@ -151,7 +152,13 @@ class Gateway:
     async def _serve_connected(self) -> None:
         following = self._read()
         while True:
-            entries = list(entries_of(await following.result()))
+            try:
+                entries = list(entries_of(await following.result()))
+            except ResponseError as error:
+                if not await self._forgets_a_stream(error):
+                    raise
+                following = self._read()
+                continue
             arrived = self.pace.turned = self._clock.monotonic()
             await self._refresh()
             if not entries:
@@ -219,6 +226,9 @@ class Gateway:
                 self._mirror.forget_sender(submission.agent, submission.instance)
                 doubted.append(_again(submission))
                 continue
+            if outcome == Outcome.FORGOTTEN and submission.message is not None:
+                # News of it may be lost; the mirror looks.
+                self._stale_agents.add(submission.message.target_id)
             submission.proven &= outcome != Outcome.TOKEN_INVALID
             refused.append((submission, refusal))
         if refused:
@@ -301,12 +311,19 @@ class Gateway:
 
     async def _open_streams(self, *, anew: bool = False) -> None:
         """Read the stream that all runners share, and one for each agent that has its own."""
-        streams = (self._keys.ingress, *map(self._keys.ingress_of, self._mirror.lanes()))
-        for stream in streams if anew else set(streams).difference(self._streams):
-            await ensure_group(self._redis, stream, GATEWAY_GROUP)
-            # Another gateway may have died over what this one has not looked at yet.
-            self._backlog_grown += 1
-        self._streams = streams
+        read = frozenset[str]() if anew else frozenset(self._streams)
+        self._streams = await open_streams(self._redis, self._keys, self._mirror.lanes(), read)
+        # Another gateway may have died over what this one has not looked at yet.
+        self._backlog_grown += len(set(self._streams) - read)
+
+    async def _forgets_a_stream(self, error: ResponseError) -> bool:
+        """Stop reading the streams of agents that were forgotten; say whether a read failed over one."""
+        if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            return False
+        before = set(self._streams)
+        await self._mirror.load_listed_agents()
+        await self._open_streams()
+        return not before <= set(self._streams)
 
     def _heard(self, event: bytes | None) -> None:
         """Take note of an event; None means that some may have been missed."""

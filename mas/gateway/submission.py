@@ -5,7 +5,7 @@ from mas.directory import Sender
 from mas.gateway.burial import Burial
 from mas.gateway.verdict import Verdict
 from mas.ids import AgentId, InstanceId
-from mas.letters import ORDER_FIELDS, Redrive
+from mas.letters import ORDER_FIELDS, UNWANTED_FIELDS, Redrive
 from mas.message import Message
 from mas.trust import Permit
 
@@ -66,7 +66,7 @@ class Submission:
         self.trouble: Verdict | None = None
         """What keeps the order from being obeyed, or all there is to say of it."""
         self.burial: Burial | None = None
-        """The order, once it is known to be one, to bury what was abandoned."""
+        """The order, once it is known to be one, to bury a delivery."""
         names = fields[::2] if fields else []
         if fields and names == FIELDS:
             _, self.envelope, _, agent, _, instance, _, self.signed_at_text, _, self.sequence_text = fields[
@@ -83,5 +83,5 @@ class Submission:
         self.agent, self.instance = AgentId(""), InstanceId("")
         self.envelope = self.signed_at_text = self.sequence_text = self.signature = b""
         self.sequence, self.signed_at = 0, 0.0
-        if fields and names in (ORDER_FIELDS, ABANDONED_FIELDS):
+        if fields and names in (ORDER_FIELDS, ABANDONED_FIELDS, UNWANTED_FIELDS):
             self.order = (fields[0], fields[1])

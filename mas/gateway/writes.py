@@ -133,7 +133,7 @@ class Scribe:
         """Record the refusal, keep the dead letter, and tell a sender that proved who it is."""
         message = submission.message
         if submission.burial is not None:
-            return self._bury_abandoned(submission, submission.burial)
+            return self._bury_as_ordered(submission, submission.burial)
         if submission.redrive is not None:
             # The letter stays; its sender was told when it was written.
             record = self.record(submission, verdict)
@@ -225,10 +225,9 @@ class Scribe:
         stream = self._keys.instance_stream(agent, instance) if instance else self._keys.stream(agent)
         return self._delivery(stream, agent, instance, ingress, "", encode(told))
 
-    def _bury_abandoned(self, submission: Submission, burial: Burial) -> Change:
+    def _bury_as_ordered(self, submission: Submission, burial: Burial) -> Change:
         if burial.lost is not None:
-            # Nobody is left to report it, and what killed its receivers shall not go on unseen.
-            return self.bury(submission, burial.lost, burial.removal, failed=1)
+            return self.bury(submission, burial.lost, burial.removal, failed=burial.failures)
         self.count, self.decision = 0, None
         return Change(submission.stream, submission.entry_id, (), removal=burial.removal)
 
@@ -286,11 +285,8 @@ class Scribe:
         route = f"{ingress} {self._expires} {permit}"
         sealed = seal(self._keyring.seal(target), target, instance, route, envelope)
         fields = ("envelope", envelope.decode(), "route", route, "seal", sealed)
-        return (
-            OwnWrite(stream, fields, self._keys.heartbeat(target, instance))
-            if instance
-            else Write(stream, fields)
-        )
+        owner = self._keys.heartbeat(target, instance) if instance else self._keys.agent(target)
+        return OwnWrite(stream, fields, owner)
 
     def _mark(self, submission: Submission) -> Mark:
         if not (submission.proven and self._marks):

@@ -21,7 +21,7 @@ from mas.directory import (
     store,
     tombstone_field,
 )
-from mas.directory.records import RECORD, STATUS, read_agent
+from mas.directory.records import LEFT, RECORD, STATUS, read_agent
 from mas.errors import EnrolmentRefused, IntegrityError
 from mas.ids import AgentId, InstanceId, agent_id, capability, instance_id
 from mas.keys import AGENT_GROUP, GATEWAY_GROUP, Keys
@@ -32,6 +32,8 @@ from mas.trust.keyring import token_hash
 
 HEARTBEAT_LIFE = 15.0
 """Seconds an instance counts as alive after a heartbeat."""
+GUEST = "guest-"
+"""What the names of instances begin with that join without their agent being there; see `guest`."""
 
 ENROL = Script(
     "enrol",
@@ -52,6 +54,7 @@ ENROL = Script(
     if registers then
       redis.call(outside and 'SADD' or 'SREM', KEYS[3], agent)
       redis.call('HSET', KEYS[4], 'record', record, 'status', 'active')
+      redis.call('HDEL', KEYS[4], 'left')
     end
     if confined then redis.call('SADD', KEYS[13], agent) end
     redis.call('HSET', KEYS[4], field, instance_record)
@@ -83,7 +86,7 @@ LEAVE = Script(
     # KEYS: agent, instances, token hash, heartbeat, own stream, shared stream, system channel, outsiders,
     #       confined, agents.
     # ARGV: instance, instance field, leave event, group, 1 to leave only when it is dead, how long the token
-    #       is still needed in milliseconds, agent.
+    #       is still needed in milliseconds, agent, 1 if its agent was there with it.
     # Returns 0 if it is alive after all: it beats, or if it runs elsewhere, its token is good.
     """#!lua
     if ARGV[5] == '1' then
@@ -91,6 +94,9 @@ LEAVE = Script(
       if redis.call('EXISTS', KEYS[outside and 3 or 4]) == 1 then return 0 end
     end
     redis.call('DEL', KEYS[4], KEYS[5])
+    if ARGV[8] == '1' and redis.call('HEXISTS', KEYS[1], 'record') == 1 then
+      redis.call('HSET', KEYS[1], 'left', redis.call('TIME')[1])
+    end
     redis.call('PEXPIRE', KEYS[3], ARGV[6], 'LT')
     if redis.call('EXISTS', KEYS[3]) == 0 then
       redis.call('SREM', KEYS[2], ARGV[1])
@@ -105,7 +111,7 @@ LEAVE = Script(
     return 1
     """,
 )
-assert (RECORD, STATUS) == ("record", "status")  # noqa: S101 - the scripts spell them out
+assert (RECORD, STATUS, LEFT) == ("record", "status", "left")  # noqa: S101 - the scripts spell them out
 
 
 class _Joining(msgspec.Struct, array_like=True, frozen=True):
@@ -252,6 +258,7 @@ async def leave(
             int(only_if_dead),
             int(in_flight * 1000),
             agent,
+            int(not instance.startswith(GUEST)),
         ],
     )
     return bool(left)

@@ -16,6 +16,9 @@ class Kind(StrEnum):
 
     REGISTER = "REGISTER"
     DEREGISTER = "DEREGISTER"
+    """Its registration is ended."""
+    INACTIVE = "INACTIVE"
+    """It takes no more mail, since it is to be forgotten; if it enrols it does again."""
     INSTANCE_JOIN = "INSTANCE_JOIN"
     INSTANCE_LEAVE = "INSTANCE_LEAVE"
     ROTATED = "ROTATED"

@@ -20,7 +20,7 @@ from mas.ids import AgentId, InstanceId
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Redis
-from mas.registry.enrolment import Lives, Refuses, enrol, leave, nobody
+from mas.registry.enrolment import GUEST, Lives, Refuses, enrol, leave, nobody
 from mas.registry.heartbeat import Heartbeat
 from mas.trust import Credential, Keyring
 
@@ -67,7 +67,7 @@ async def visiting(
     :raises EnrolmentRefused: if it may not join, or was revoked meanwhile
     :raises RedisUnavailable: if Redis does not answer
     """
-    record, instance = AgentRecord(agent), InstanceId(f"guest-{secrets.token_hex(8)}")
+    record, instance = AgentRecord(agent), InstanceId(f"{GUEST}{secrets.token_hex(8)}")
     # An answer that nobody waits for would leave it open whether it joined.
     with anyio.fail_after(_JOIN, shield=True):
         credential, _ = await enrol(

@@ -1,13 +1,14 @@
 """Who is enrolled, who of them lives, and who was revoked: for people, in a few round trips."""
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from mas.directory import AgentRecord, read_tombstone, tombstone_field
-from mas.directory.records import RECORD, STATUS, read_agent
+from mas.directory.records import LEFT, RECORD, STATUS, read_agent
 from mas.errors import IntegrityError
 from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import Keys
-from mas.redis import Redis
+from mas.redis import Redis, Reply
 from mas.trust import Keyring
 
 
@@ -34,6 +35,10 @@ class ListedAgent(msgspec.Struct, frozen=True):
     capabilities: tuple[str, ...] = ()
     instances: tuple[ListedInstance, ...] = ()
     revoked: str | None = None
+    away_seconds: float | None = None
+    """How long no instance has been there; None: one is there, or since when is not known."""
+    mail: int = 0
+    """Deliveries that wait for it, or that it has not settled."""
 
 
 async def list_agents(redis: Redis, keys: Keys, keyring: Keyring) -> list[ListedAgent]:
@@ -42,10 +47,13 @@ async def list_agents(redis: Redis, keys: Keys, keyring: Keyring) -> list[Listed
     :raises RedisUnavailable: if Redis does not answer
     """
     revoked = await _revoked(redis, keys, keyring)
+    now, _ = await redis.call("TIME")
     names = {name.decode("utf-8", "replace") for name in await redis.call("SMEMBERS", keys.agents)}
     names |= {field.partition(":")[0] for field in revoked}
     return [
-        await _agent(redis, keys, keyring, AgentId(name), revoked) for name in sorted(names) if is_valid(name)
+        await _agent(redis, keys, keyring, AgentId(name), revoked, int(now))
+        for name in sorted(names)
+        if is_valid(name)
     ]
 
 
@@ -65,9 +73,10 @@ async def _revoked(redis: Redis, keys: Keys, keyring: Keyring) -> dict[str, str]
 
 
 async def _agent(
-    redis: Redis, keys: Keys, keyring: Keyring, agent: AgentId, revoked: dict[str, str]
+    redis: Redis, keys: Keys, keyring: Keyring, agent: AgentId, revoked: dict[str, str], now: int
 ) -> ListedAgent:
-    stored, status = await redis.call("HMGET", keys.agent(agent), RECORD, STATUS)
+    waiting = redis.post("XLEN", keys.stream(agent))
+    stored, status, left = await redis.call("HMGET", keys.agent(agent), RECORD, STATUS, LEFT)
     record, word = AgentRecord(agent), (status or b"gone").decode("utf-8", "replace")
     if stored is not None:
         try:
@@ -80,7 +89,7 @@ async def _agent(
     # One that was revoked is off the books before long, and shut out all the same.
     members |= {instance for name, _, instance in (each.partition(":") for each in revoked) if name == agent}
     names = sorted(name for name in members if is_valid(name))
-    asked = [
+    looks = [
         (
             name,
             redis.post("EXISTS", keys.heartbeat(agent, InstanceId(name))),
@@ -89,8 +98,8 @@ async def _agent(
         for name in names
     ]
     instances = []
-    for name, alive, left in asked:
-        milliseconds = await left.result()
+    for name, alive, life in looks:
+        milliseconds = await life.result()
         instances.append(
             ListedInstance(
                 name,
@@ -99,4 +108,21 @@ async def _agent(
                 revoked.get(tombstone_field(agent, InstanceId(name))),
             )
         )
-    return ListedAgent(agent, word, record.outside, record.capabilities, tuple(instances), revoked.get(agent))
+    there = any(each.alive or (record.outside and each.token_seconds) for each in instances)
+    return ListedAgent(
+        agent,
+        word,
+        record.outside,
+        record.capabilities,
+        tuple(instances),
+        revoked.get(agent),
+        None if there or not (left or b"").isdigit() else max(0.0, float(now - int(left))),
+        await _length(waiting),
+    )
+
+
+async def _length(asked: Reply) -> int:
+    try:
+        return int(await asked.result())
+    except ResponseError:
+        return 0  # its key holds something else, which is not mail

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from mas.bus import ensure_group
+from mas.bus import OWN_GROUP
 from mas.directory import InstanceRecord
 from mas.errors import EnrolmentRefused
 from mas.ids import AgentId, InstanceId
@@ -50,9 +50,14 @@ async def let_in(
     instance = record.instance_id
     epochs = [record.epoch, *([record.previous] if now < record.previous_until else [])]
     passwords = [keyring.redis_password(agent, instance, epoch) for epoch in epochs]
-    await ensure_group(redis, keys.ingress_of(agent), GATEWAY_GROUP)
-    await ensure_group(redis, keys.stream(agent), AGENT_GROUP)
-    await ensure_group(redis, keys.instance_stream(agent, instance), AGENT_GROUP)
+    # Its token is the witness: what nobody is enrolled for any more is not made again.
+    enrolment = keys.token_hash(agent, instance)
+    for stream, group in (
+        (keys.ingress_of(agent), GATEWAY_GROUP),
+        (keys.stream(agent), AGENT_GROUP),
+        (keys.instance_stream(agent, instance), AGENT_GROUP),
+    ):
+        await redis.run_script(OWN_GROUP, [stream, enrolment], [group])
     # For one that is confined, its runner beats.
     rules = rights(keys, agent, instance, passwords, database=redis.endpoint.db, beats=not record.confined)
     await redis.call("ACL", "SETUSER", keys.redis_user(agent, instance, redis.endpoint.db), *rules)
