@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _bounded(test: Callable[..., Awaitable[None]], limit: float) -> Callable[..., Awaitable[None]]:
-    """Have a test cancelled that takes too long: the signal would leave it running, and the others waiting."""
+    """Have a test cancelled that takes too long; the signal would leave it running, and others waiting."""
 
     @functools.wraps(test)
     async def bounded(*args: Any, **kwargs: Any) -> None:

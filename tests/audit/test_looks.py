@@ -3,6 +3,7 @@
 import inspect
 import re
 import socket
+from pathlib import Path
 
 import pytest
 from redis.exceptions import ResponseError
@@ -70,6 +71,8 @@ async def test_a_trail_holds_no_connection_that_a_read_could_use_past_the_door(d
 
 WRITERS = {"bench", "gateway", "keys.py", "registry"}
 """What names the streams of the trail outside its package: it writes there, or asks what is under a name."""
+MEASURES = Path("cli/doctor/flow.py")
+"""Asks how long one is, and reads none of it."""
 
 
 def test_nothing_outside_the_package_reads_the_trail_by_itself():
@@ -79,7 +82,13 @@ def test_nothing_outside_the_package_reads_the_trail_by_itself():
         for path in MODULES
         if at_home not in path.parents and re.search(r"\.audit_(messages|security)\b", path.read_text())
     }
-    assert naming == WRITERS
+    assert naming == WRITERS | {MEASURES.parts[0]}
+    asking = re.findall(r".*\.audit_\w+.*", (ROOT / "mas" / MEASURES).read_text())
+    assert [line.strip() for line in asking] == ['length = redis.post("XLEN", keys.audit_messages)']
+    others = [
+        path for path in MODULES if path.is_relative_to(ROOT / "mas" / "cli") and path.name != "flow.py"
+    ]
+    assert not [path for path in others if re.search(r"\.audit_(messages|security)\b", path.read_text())]
 
 
 def test_who_looks_is_not_what_the_environment_says(monkeypatch):
