@@ -12,6 +12,7 @@ Redis is written beside that policy (`rates`, `circuit`, `chain`), and joined he
 """
 
 from mas.gateway import chain, circuit, rates
+from mas.keys import AGENT_GROUP
 from mas.redis import Script
 
 _OPENING = """#!lua
@@ -39,7 +40,7 @@ local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1e6
 """
 
-_CHANGES = """local absent = {}
+_CHANGES = """local absent, lost = {}, {}
 -- Why an entry for a stream that belongs to somebody cannot be written, as an outcome; 0 if it can. Where
 -- the question is denied it can: an error here would leave the batch half done.
 local function absence(write)
@@ -47,7 +48,9 @@ local function absence(write)
   if not owner then return 0 end
   if not absent[stream] then
     local kind = redis.pcall('TYPE', stream).ok or 'stream'
-    if kind == 'none' then absent[stream] = redis.pcall('EXISTS', owner) == 0 and 8 or 0
+    if kind == 'none' then
+      absent[stream] = redis.pcall('EXISTS', owner) == 0 and 8 or 0
+      lost[stream] = absent[stream] == 0
     else absent[stream] = kind == 'stream' and 0 or 6 end
   end
   return absent[stream]
@@ -108,7 +111,14 @@ for i, change in ipairs(changes) do
     end
     if report[1] ~= '' and outcome == 0 then circuit_report(unpack(report)) end
     for _, write in ipairs(writes) do
-      if not write[3] or absence(write) == 0 then redis.pcall('XADD', write[1], '*', unpack(write[2])) end
+      if not write[3] or absence(write) == 0 then
+        if lost[write[1]] then
+          -- Its readers make the group where they miss it; one that is confined may not.
+          redis.pcall('XGROUP', 'CREATE', write[1], agent_group, '0', 'MKSTREAM')
+          lost[write[1]] = nil
+        end
+        redis.pcall('XADD', write[1], '*', unpack(write[2]))
+      end
     end
     if target ~= '' then length[target] = length[target] + 1 end
     for _, ring in ipairs(rings) do
@@ -132,4 +142,7 @@ return outcomes
 """
 
 # The shebang makes Redis refuse the whole script when memory is short, not its middle.
-COMMIT = Script("commit", f"{_OPENING}{rates.LUA}{circuit.LUA}{chain.LUA}{_CHANGES}")
+COMMIT = Script(
+    "commit",
+    f"{_OPENING}local agent_group = '{AGENT_GROUP}'\n{rates.LUA}{circuit.LUA}{chain.LUA}{_CHANGES}",
+)

@@ -177,6 +177,22 @@ async def test_the_stream_of_one_that_lives_may_be_lost_and_comes_again(redis_ur
             assert [record["decision"] for record in audit(client)] == ["ALLOWED", "TARGET_UNKNOWN"]
 
 
+async def test_a_lost_stream_that_a_gateway_writes_to_has_its_group(redis_url):
+    with asking(redis_url) as client:
+        async with running(redis_url, permissions=WILD, parts=GATEWAYS, b=Answering) as system:
+            hand, b = [await enrolled(system, client, name) for name in ("hand", "b")]
+            streams = [own(hand.agent, hand.instance), KEYS.stream(b.agent)]
+            client.delete(*streams)
+            hand.send("nobody", "tell", 1)
+            for number in (2, 3):
+                hand.send("b", "tell", number)
+            await until(lambda: len(audit(client)) == 3)
+            for stream, count in zip(streams, (1, 2), strict=True):
+                assert client.xlen(stream) == count
+                ((_, read),) = client.xreadgroup("agents", "me", {stream: ">"})
+                assert len(read) == count
+
+
 def passed(count, before):
     return count() > before
 
