@@ -24,7 +24,7 @@ from mas.registry.health import DEAD, HealthMonitor
 from mas.registry.heartbeat import BEAT, Heartbeat
 from mas.registry.left_mail import HOLD
 from mas.registry.listing import list_agents
-from mas.registry.outsiders import OutsiderKeeper, enrol_outsider
+from mas.registry.outsiders import RELIST, OutsiderKeeper, enrol_outsider
 from mas.registry.redis_users import shut_out
 from mas.registry.reporter import Counts, Reporter, Who
 from mas.registry.revocation import BURY, Revocation, lift, revoke
@@ -32,7 +32,7 @@ from mas.registry.roster import Roster
 from mas.registry.tombstone_file import TombstoneFile
 from mas.registry.tombstone_keeper import TombstoneKeeper
 
-SCRIPTS = (BEAT, BURY, DEAD, ENROL, FORGET, HOLD, LEAVE)
+SCRIPTS = (BEAT, BURY, DEAD, ENROL, FORGET, HOLD, LEAVE, RELIST)
 
 __all__ = [
     "HEARTBEAT_LIFE",

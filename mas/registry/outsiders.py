@@ -18,9 +18,9 @@ from mas.directory import AgentRecord, InstanceRecord, Tombstones
 from mas.directory.records import RECORD, instance_field, read_agent, read_instance
 from mas.errors import EnrolmentRefused, IntegrityError, RedisUnavailable
 from mas.ids import AgentId, InstanceId, is_valid
-from mas.keys import Keys
+from mas.keys import AGENT_GROUP, GATEWAY_GROUP, Keys
 from mas.log import logger
-from mas.redis import Redis, Reply, Subscriber
+from mas.redis import Redis, Reply, Script, Subscriber
 from mas.registry.alarm import Alarm, log_alarm
 from mas.registry.credentials import Credentials, url_of
 from mas.registry.enrolment import Lives, Refuses, enrol, nobody
@@ -33,6 +33,16 @@ log = logger(__name__)
 INTERVAL = 5.0
 """Seconds between two looks; a reconnect and an event are followed at once."""
 _INSTANCE = instance_field(InstanceId("")).encode()
+
+RELIST = Script(
+    "list an agent again",
+    # KEYS: agent, the list of those with Redis users that it belongs to.  ARGV: instance field, agent.
+    # Returns 0 if it is there already, or the instance was taken off the books meanwhile.
+    """
+    if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+    return redis.call('SADD', KEYS[2], ARGV[2])
+    """,
+)
 
 
 class Holder(NamedTuple):
@@ -165,7 +175,7 @@ class OutsiderKeeper:
         names = {user.decode("utf-8", "replace") for user in users}
         there = {name for name in names if self._keys.is_redis_user(name, self._redis.endpoint.db)}
         now = self._clock.wall()
-        enrolled = {self._user(holder): holder for holder in await self._enrolled(now)}
+        enrolled = {self._user(holder): holder for holder in await self._enrolled(there, now)}
         strangers = there - enrolled.keys()
         # Whoever signs off meanwhile removes its own, and then none is left to remove.
         if strangers and await self._redis.call("ACL", "DELUSER", *strangers):
@@ -187,10 +197,17 @@ class OutsiderKeeper:
                 self._let_in[user] = record
         self._generation = generation
 
-    async def _enrolled(self, now: float) -> list[Holder]:
+    async def _enrolled(self, users: set[str], now: float) -> list[Holder]:
+        """Return who is to have a user.
+
+        :param users: those that are there; whom they belong to is looked at as well, for the records say who
+            is to have one, and the lists only where to look
+        """
         keys = self._keys
-        listed = await self._redis.call("SUNION", keys.outsiders, keys.confined)
-        names = [name.decode("utf-8", "replace") for name in listed]
+        lists = keys.outsiders, keys.confined
+        told = [self._redis.post("SMEMBERS", each) for each in lists]
+        listed = [{name.decode("utf-8", "replace") for name in await reply.result()} for reply in told]
+        names = set().union(*listed, (keys.whose_redis_user(user)[0] for user in users))
         asked = [
             (AgentId(name), self._redis.post("HGETALL", keys.agent(AgentId(name))))
             for name in names
@@ -199,7 +216,9 @@ class OutsiderKeeper:
         found: list[Holder] = []
         for agent, reply in asked:
             flat = await reply.result()
-            found += self._holders(agent, dict(zip(flat[::2], flat[1::2], strict=True)), now)
+            # One without a record that only a user names was forgotten.
+            if flat or any(agent in each for each in listed):
+                found += self._holders(agent, dict(zip(flat[::2], flat[1::2], strict=True)), now)
         # A revoke leaves the records and takes the tokens: Redis' word is newer than the tombstones here.
         looks = [
             (
@@ -207,19 +226,40 @@ class OutsiderKeeper:
                 self._exists(keys.token_hash, each),
                 self._exists(keys.heartbeat, each),
                 self._exists(keys.instance_stream, each),
+                self._groups(each),
             )
             for each in found
         ]
         there = []
-        for each, token, beat, stream in looks:
+        for each, token, beat, stream, groups in looks:
             good, beats, has_stream = [bool(await reply.result()) for reply in (token, beat, stream)]
-            if not has_stream:
-                # As after a health monitor thought it dead: it may not make the stream and its group itself.
+            if sum([await _is_missing(group) for group in groups]):
+                # As after a health monitor thought it dead: it may not make streams and groups itself.
                 self._let_in.pop(self._user(each), None)
             # Signing off leaves the token good for what is under way, and takes heartbeat and stream.
             if good and (beats or has_stream or not each.record.confined):
                 there.append(each)
+        for each in there:
+            at = int(each.record.confined)
+            if each.agent not in listed[at]:
+                await self._list(lists[at], each)
         return there
+
+    def _groups(self, holder: Holder) -> list[Reply]:
+        agent, keys = holder.agent, self._keys
+        return [
+            self._redis.post("XPENDING", stream, group)
+            for stream, group in (
+                (keys.ingress_of(agent), GATEWAY_GROUP),
+                (keys.stream(agent), AGENT_GROUP),
+                (keys.instance_stream(agent, holder.record.instance_id), AGENT_GROUP),
+            )
+        ]
+
+    async def _list(self, place: str, holder: Holder) -> None:
+        agent, field = holder.agent, instance_field(holder.record.instance_id)
+        if await self._redis.run_script(RELIST, [self._keys.agent(agent), place], [field, agent]):
+            self._alarm(place, f"it did not name {agent}, who is enrolled; it is put back")
 
     def _exists(self, name: Callable[[AgentId, InstanceId], str], holder: Holder) -> Reply:
         return self._redis.post("EXISTS", name(holder.agent, holder.record.instance_id))
@@ -244,3 +284,12 @@ class OutsiderKeeper:
 
     def _hear(self, _: bytes | None) -> None:
         self._told.set()
+
+
+async def _is_missing(group: Reply) -> bool:
+    try:
+        await group.result()
+    except ResponseError as error:
+        # Whatever else is wrong with that key, making the group would not mend it.
+        return "NOGROUP" in str(error)
+    return False

@@ -316,6 +316,38 @@ async def test_thought_dead_by_mistake_it_gets_account_and_stream_again(closed_u
         assert users(closed_url) == own(system)
 
 
+@pytest.fixture
+def looking_often(monkeypatch):
+    monkeypatch.setattr("mas.registry.outsiders.INTERVAL", 0.2)
+
+
+@pytest.mark.parametrize("command", [("XGROUP", "DESTROY"), ("DEL",)])
+@pytest.mark.parametrize("lost", ["shared", "own"])
+async def test_where_its_stream_or_group_is_lost_it_hears_again(closed_url, looking_often, lost, command):
+    async with running(closed_url, thief=CONFINED, boss=Boss) as system:
+        boss = system.agent("boss")
+        before = await answered(boss)
+        (seat,) = [seat for seat in system.seats if seat.name == "thief"]
+        streams = {"shared": KEYS.stream(THIEF), "own": KEYS.instance_stream(THIEF, seat.instance)}
+        with asking(closed_url) as client:
+            await until(lambda: not client.xlen(KEYS.stream(THIEF)))
+            client.execute_command(*command, streams[lost], *(["agents"] if command[1:] else []))
+        assert (await answered(boss))["pid"] == before["pid"]
+        assert await answered(boss, "find") == ["boss"]
+
+
+async def test_where_the_list_that_names_it_is_lost_it_keeps_its_account(closed_url, looking_often):
+    async with running(closed_url, gateway=OPENLY, thief=CONFINED, boss=Boss) as system:
+        boss = system.agent("boss")
+        before = await answered(boss, "way")
+        with asking(closed_url) as client:
+            client.delete(KEYS.confined)
+            await until(lambda: client.smembers(KEYS.confined) == {b"thief"})
+            await until(lambda: "mas.confined" in str(entries(client, KEYS.audit_security)))
+        assert await answered(boss, "way") == before
+        assert users(closed_url) == own(system)
+
+
 async def test_what_it_said_is_decided_although_it_is_confined_no_more(closed_url):
     async with running(closed_url, thief=CONFINED, boss=Boss) as system:
         await answered(system.agent("boss"))

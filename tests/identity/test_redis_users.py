@@ -8,6 +8,7 @@ import redis as blocking
 from mas.clock import SYSTEM
 from mas.directory import AgentRecord, Tombstones
 from mas.ids import AgentId, InstanceId
+from mas.keys import AGENT_GROUP
 from mas.redis import open_redis, open_subscriber
 from mas.registry import SCRIPTS, Lives, OutsiderKeeper, enrol_outsider, revoke, shut_out
 from mas.settings import RedisUrl
@@ -50,6 +51,35 @@ async def test_a_keeper_that_has_not_heard_of_a_revoke_lets_nobody_in_again(serv
         await shut_out(operator, KEYS, OUT, gone.instances)
         await keeper.look()
         assert await users(operator) == set()
+
+
+async def test_where_the_list_of_outsiders_is_lost_those_that_are_enrolled_keep_their_users(server):
+    alarms = []
+    async with (
+        open_redis(server.url, scripts=SCRIPTS) as operator,
+        open_subscriber(server.url) as subscriber,
+    ):
+        keeper = OutsiderKeeper(
+            operator, subscriber, KEYS, KEYRING, Tombstones(), alarm=lambda *told: alarms.append(told)
+        )
+        held = await enrolled(operator, server.url)
+        await keeper.look()
+        assert alarms == []
+        await operator.call("DEL", KEYS.outsiders)
+        # One that no record speaks for goes as ever.
+        await operator.call("ACL", "SETUSER", KEYS.redis_user(OUT, InstanceId("two")), "on", ">CANARY")
+        await operator.call("ACL", "SETUSER", KEYS.redis_user(AgentId("other"), ONE), "on", ">CANARY")
+        await keeper.look()
+        assert await users(operator) == {"mas.agent:out:one"}
+        assert await operator.call("SMEMBERS", KEYS.outsiders) == [b"out"]
+        assert [where for where, _ in alarms] == [KEYS.outsiders]
+        await operator.call("XGROUP", "DESTROY", KEYS.stream(OUT), AGENT_GROUP)
+        await operator.call("DEL", KEYS.instance_stream(OUT, ONE))
+        await keeper.look()
+        for stream in (KEYS.stream(OUT), KEYS.instance_stream(OUT, ONE)):
+            assert await operator.call("XPENDING", stream, AGENT_GROUP)
+        with blocking.Redis.from_url(held.redis_url.reveal(), protocol=2) as client:
+            assert client.execute_command("PING")
 
 
 async def test_deployments_in_two_databases_of_a_server_leave_each_others_users_alone(server):
