@@ -273,11 +273,23 @@ async def test_messages_that_wait_for_a_gateway(office, client, stream, seconds,
 @pytest.mark.parametrize(("count", "expected"), [(7, "ok"), (8, "warn"), (10, "fail")])
 async def test_mail_that_piles_up(office, client, count, expected):
     client.sadd("mas.agents", "echo", "other")
+    client.xgroup_create("agent.stream:echo", "agents", id="0", mkstream=True)
     for _ in range(count):
         client.xadd("agent.stream:echo", {"field": "value"})
     finding = (await found(office))["mail"]
     assert verdict(finding) == expected
     assert ("senders are refused" in finding.said) == (expected == "fail")
+
+
+async def test_mail_that_nobody_can_read(office, client):
+    client.sadd("mas.agents", "echo", "other")
+    for agent in ("echo", "other"):
+        client.xgroup_create(f"agent.stream:{agent}", "agents", id="0", mkstream=True)
+        client.xadd(f"agent.stream:{agent}", {"field": "value"})
+    assert verdict((await found(office))["mail"]) == "ok"
+    client.xgroup_destroy("agent.stream:echo", "agents")
+    finding = (await found(office))["mail"]
+    assert (verdict(finding), "waits for echo cannot be read" in finding.said) == ("warn", True)
 
 
 @pytest.mark.parametrize("stream", ["agent.stream:echo", "agent.stream:echo:gone"])

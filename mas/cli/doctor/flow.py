@@ -66,6 +66,13 @@ async def mail(patient: Patient) -> Finding:
         return fail(said, mend) if full else warn(said, mend)
     if not waiting:
         return ok("nothing waits for an agent")
+    # A group that is there tells something even of nothing pending.
+    groups = [(agent, redis.post("XPENDING", keys.stream(agent), AGENT_GROUP)) for agent in waiting]
+    if lost := [agent for agent, reply in groups if await _length(reply) == 0]:
+        return warn(
+            f"what waits for {', '.join(lost)} cannot be read: the stream has no group {AGENT_GROUP}",
+            "start or restart an instance of it, which makes the group; nothing is lost",
+        )
     return ok(f"{sum(waiting.values()):,} wait for {len(waiting)} agents; each may have {most:,}")
 
 
