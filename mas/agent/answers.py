@@ -31,7 +31,8 @@ class Waiter:
         """
         self.notice = self.notice or notice
         if not notice.decision.delivers:
-            self._denied = not self._decided.is_set()
+            # One that is read twice is still the decision.
+            self._denied = self._denied or not self._decided.is_set()
             self._refusal = refusal_of(notice)
             self._replied.set()
         self._decided.set()

@@ -6,6 +6,7 @@ met again: what was done is remembered by its seal, so that no copy of it is han
 
 from contextlib import suppress
 
+import anyio
 from redis.exceptions import RedisError
 
 from mas.agent.delivery import Delivery
@@ -41,6 +42,7 @@ class Settling:
         self._unsettled: list[tuple[str, list[bytes]]] = []
         """What is done and to be settled with a look: refused by Redis, or perhaps not ours any more."""
         self._posted: list[tuple[Reply, str, list[bytes]]] = []
+        self._one_at_a_time = anyio.Lock(fast_acquire=True)
 
     def hold(self, delivery: Delivery, now: float) -> bool:
         """Take charge of a delivery; False for a copy of one that was met before.
@@ -149,10 +151,14 @@ class Settling:
 
     async def _settle_refused(self) -> None:
         self._look_at_answers()
-        while self._unsettled:
-            # Kept until it is settled: where there is no group it is refused again, and lost were it dropped.
-            await self._claims.settle(*self._unsettled[0])
-            del self._unsettled[0]
+        if not self._unsettled:
+            return
+        # A stop comes here while the inbox may be at it.
+        async with self._one_at_a_time:
+            while self._unsettled:
+                # Kept until it is settled: with no group it is refused again, and lost were it dropped.
+                await self._claims.settle(*self._unsettled[0])
+                del self._unsettled[0]
 
     def _look_at_answers(self) -> None:
         """Forget what is settled, and note what Redis refused to settle."""

@@ -12,6 +12,7 @@ import anyio
 from mas.audit import Trail
 from mas.bench.path import send_one_way, two_agents
 from mas.bench.result import Result
+from mas.errors import MasError
 from mas.system import System
 
 _LOOK = 0.005
@@ -20,7 +21,7 @@ _PATIENCE = 30.0
 """Seconds that a sealer may take to catch up, and its process to come."""
 _BEFORE = 0.7
 """Seconds of load before each round: the sealer looks for its lease, and for a burst, twice a second."""
-_CLERK = b" name=mas:audit "
+_CLERK = b" name=mas:examiner "
 """How Redis lists the connection of the process that examines, which comes with load that lasts."""
 _NOBODY = "0 nobody"
 """Holds the lease in the place of a sealer, better than any of them and for ever."""
@@ -42,12 +43,17 @@ async def run_sealing(url: str, messages: int, *, rounds: int, pad: int = 0) -> 
 
     :param messages: in each round
     :param pad: bytes of padding in each payload
+    :raises MasError: where less is sent in a second than is worth such a process
     """
     pairs = []
     async with two_agents(url) as system:
-        with anyio.fail_after(_PATIENCE):
+        with anyio.move_on_after(_PATIENCE):
             while not await _apart(system):
                 await send_one_way(system, 500, pad=pad)
+        if not await _apart(system):
+            raise MasError(
+                f"sealing has no process of its own after {_PATIENCE:g} s: this is too slow for one"
+            )
         for number in range(rounds):
             measured: dict[bool, Result] = {}
             seals: dict[bool, int] = {}

@@ -152,7 +152,12 @@ def demo(backend: str, *, debug: bool) -> None:
     show_default=True,
     help="Sent in the largest measurement; the others take a share of as many.",
 )
-@click.option("--redis-url", metavar="URL", help="Measure on this server. Default: one of its own.")
+@click.option(
+    "--redis-url",
+    metavar="URL",
+    envvar="MAS_BENCH_REDIS_URL",
+    help="Measure on this server. Default: MAS_BENCH_REDIS_URL (not seen by others), else one of its own.",
+)
 @backend_option
 @json_option
 @debug_option

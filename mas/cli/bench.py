@@ -37,15 +37,18 @@ async def _measure(url: str | None, messages: int, kinds: Sequence[Kind], as_jso
         if not as_json:
             click.echo(click.style(", ".join(about.values()), dim=True))
             click.echo(click.style(_line(_HEADINGS), bold=True))
-        measured = []
-        async with aclosing(rows(place, messages, kinds)) as coming:
-            async for row in coming:
-                measured.append(row)
-                if not as_json:
-                    click.echo(_line(_cells(row)))
-    if as_json:
-        found = {**about, "measured": [_plain(row) for row in measured]}
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        measured: list[Row] = []
+        try:
+            async with aclosing(rows(place, messages, kinds)) as coming:
+                async for row in coming:
+                    measured.append(row)
+                    if not as_json:
+                        click.echo(_line(_cells(row)))
+        finally:
+            # What was measured is told, whatever the next one comes to.
+            if as_json:
+                found = {**about, "measured": [_plain(row) for row in measured]}
+                click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
 
 
 @asynccontextmanager

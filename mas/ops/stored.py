@@ -16,12 +16,13 @@ MOST_AGENTS: Final = 1_000
 
 LOOK = Script(
     "look at the system",
-    # KEYS: agents, outsiders, gateways, ingress, dead letters, seals, sealed, policy, then the trails.
+    # KEYS: agents, outsiders, gateways, ingress, dead letters, seals, sealed, policy, confined, then the
+    # trails.
     # ARGV: how many agents, what keys are made of (see `_parts`), how many agents come first, their names,
     # the trails' names. Joined rather than filled in, which takes half of the time.
     """#!lua flags=no-writes
-    local most, stream, circuit, instances, of_agent, beat, heartbeat, ingress_of, lease, known =
-      unpack(ARGV, 1, 10)
+    local most, stream, of_instance, circuit, instances, of_agent, beat, heartbeat, ingress_of, lease, known =
+      unpack(ARGV, 1, 11)
     most, known = tonumber(most), tonumber(known)
     local function ask(...)
       -- A key that holds something else is somebody's mischief: there is nothing to say of it.
@@ -42,23 +43,26 @@ LOOK = Script(
     end
     local registered = {}
     for _, name in ipairs(ask('SMEMBERS', KEYS[1]) or {}) do registered[name] = true end
-    for i = 11, 10 + known do
+    for i = 12, 11 + known do
       if registered[ARGV[i]] then take(ARGV[i]) end
     end
     for name in pairs(registered) do take(name) end
 
     local agents = {}
     for i, agent in ipairs(names) do
-      local alive, all = 0, ask('SMEMBERS', instances .. agent .. of_agent) or {}
-      for _, instance in ipairs(all) do
-        alive = alive + (ask('EXISTS', beat .. agent .. heartbeat .. instance) or 0)
+      local alive, all = 0, 0
+      for _, instance in ipairs(ask('SMEMBERS', instances .. agent .. of_agent) or {}) do
+        local beats = ask('EXISTS', beat .. agent .. heartbeat .. instance) or 0
+        alive = alive + beats
+        -- One that signed off stays on the books until its token expires, but has no stream any more.
+        all = all + math.max(beats, ask('EXISTS', stream .. agent .. of_instance .. instance) or 0)
       end
       agents[i] = {agent, ask('XLEN', stream .. agent) or 0,
-        ask('HGET', circuit .. agent, 'state') or '', #all, alive}
+        ask('HGET', circuit .. agent, 'state') or '', all, alive}
     end
 
     local waiting, first = ask('XLEN', KEYS[4]) or 0, {oldest(KEYS[4])}
-    for i, agent in ipairs(ask('SMEMBERS', KEYS[2]) or {}) do
+    for i, agent in ipairs(ask('SUNION', KEYS[2], KEYS[9]) or {}) do
       if i > most then break end
       local key = ingress_of .. agent
       waiting = waiting + (ask('XLEN', key) or 0)
@@ -72,9 +76,9 @@ LOOK = Script(
     end
 
     local unsealed = {}
-    for i = 9, #KEYS do
-      local sealed = tonumber(ask('HGET', KEYS[7], ARGV[11 + known + i - 9]) or 0) or 0
-      unsealed[i - 8] = math.max(0, (ask('XLEN', KEYS[i]) or 0) - sealed)
+    for i = 10, #KEYS do
+      local sealed = tonumber(ask('HGET', KEYS[7], ARGV[12 + known + i - 10]) or 0) or 0
+      unsealed[i - 9] = math.max(0, (ask('XLEN', KEYS[i]) or 0) - sealed)
     end
     local last = (ask('XREVRANGE', KEYS[6], '+', '-', 'COUNT', 1) or {})[1] or false
     return {redis.call('TIME'), agents, left_out, waiting, first, gateways, unsealed, last,
@@ -89,7 +93,8 @@ def _parts(keys: Keys) -> list[str]:
     instances, heartbeat = keys.instances(_A).split(_A), keys.heartbeat(_A, _I).removesuffix(_I).split(_A)
     ends = (keys.stream(_A), keys.circuit(_A), keys.ingress_of(_A), keys.gateway_lease(_A))
     stream, circuit, ingress, lease = (key.removesuffix(_A) for key in ends)
-    return [stream, circuit, *instances, *heartbeat, ingress, lease]
+    of_instance = keys.instance_stream(_A, _I).removeprefix(keys.stream(_A)).removesuffix(_I)
+    return [stream, of_instance, circuit, *instances, *heartbeat, ingress, lease]
 
 
 class _Numbered(msgspec.Struct):
@@ -115,6 +120,7 @@ async def look(redis: Redis, keys: Keys, first: Iterable[AgentId]) -> Stored:
             keys.audit_seals,
             keys.audit_sealed,
             keys.policy,
+            keys.confined,
             *(trail.stream(keys) for trail in Trail),
         ],
         [

@@ -16,13 +16,15 @@ _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 _GRACE = 2.0
 """Seconds a process may take to end by itself once its owner lets go of it."""
 _READ = 65_536
+_AT_ONCE = 16
+"""Reads before others of this process have their turn: it may write faster than it is heard."""
 
 
 class Owned:
     """A process that runs; `open_owned` starts one."""
 
-    def __init__(self, process: Process, reports: int) -> None:
-        self._process, self._reports, self._lines = process, reports, Lines()
+    def __init__(self, process: Process, reports: int, longest: int) -> None:
+        self._process, self._reports, self._lines = process, reports, Lines(longest)
 
     @property
     def pid(self) -> int:
@@ -45,17 +47,25 @@ class Owned:
             await self._process.stdin.send(line + b"\n")
 
     async def hear(self) -> list[bytes] | None:
-        """Wait for something to read and return the lines that are there; None once there will be no more."""
+        """Wait for something to read and return the lines that are there; None once there will be no more.
+
+        :raises ValueError: if a line is too long
+        """
         await anyio.wait_readable(self._reports)
         return self.heard()
 
     def heard(self) -> list[bytes] | None:
-        """Return the lines that are there, without waiting; None once there will be no more."""
+        """Return the lines that are there, or the first of them, without waiting; None: there are no more.
+
+        :raises ValueError: if a line is too long
+        """
         lines: list[bytes] = []
         with suppress(BlockingIOError):
-            while data := os.read(self._reports, _READ):
+            for _ in range(_AT_ONCE):
+                data = os.read(self._reports, _READ)
+                if not data:
+                    return lines or None
                 lines += self._lines.take(data)
-            return lines or None
         return lines
 
     async def _end(self) -> None:
@@ -73,9 +83,12 @@ class Owned:
 
 
 @asynccontextmanager
-async def open_owned(module: str, environ: Mapping[str, str] | None = None) -> AsyncGenerator[Owned]:
+async def open_owned(
+    module: str, environ: Mapping[str, str] | None = None, *, longest: int
+) -> AsyncGenerator[Owned]:
     """Start `python -m module OWNER LIFELINE REPORTS`, whose main is a `Serving`, and leave none behind.
 
+    :param longest: bytes that a line of its reports may have
     :param environ: None for that of this process; what begins with `MAS_` is left out of either
     :raises OSError: if the system starts none
     """
@@ -96,7 +109,7 @@ async def open_owned(module: str, environ: Mapping[str, str] | None = None) -> A
         os.close(reporting)
         os.close(lifeline)
         reporting = lifeline = -1
-        owned = Owned(process, reports)
+        owned = Owned(process, reports, longest)
         try:
             yield owned
         finally:

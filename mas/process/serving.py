@@ -10,6 +10,8 @@ from mas.process.lifeline import depend_on
 from mas.process.lines import Lines
 
 _READ = 65_536
+_LONGEST = 1 << 30
+"""Bytes of a line from the owner, which is trusted."""
 
 
 class Serving:
@@ -25,7 +27,7 @@ class Serving:
         os.set_inheritable(reports, False)
         # Ctrl-C is for the owner, which stops its children in its own order.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._orders, self._reports, self._lines = _take_over_stdin(), reports, Lines()
+        self._orders, self._reports, self._lines = _take_over_stdin(), reports, Lines(_LONGEST)
         self._early: list[bytes] = []
 
     def first(self) -> bytes | None:

@@ -16,6 +16,8 @@ from mas.settings.secret import Secret
 logger = logging.getLogger("mas.settings")
 
 NAME = "secret"
+_PRIVATE = (NAME, "audit.key")
+"""What must get into no repository, of what is kept in `data_dir`."""
 
 
 def deployment_secret(settings: Settings, environ: Mapping[str, str] = os.environ) -> Secret:
@@ -109,6 +111,10 @@ def _generate(path: Path) -> bool:
 
 
 def _keep_out_of_repositories(directory: Path) -> None:
-    """See that git passes over what lies here, unless somebody has decided otherwise."""
+    """See that git passes over the keys that lie here, unless somebody has decided otherwise.
+
+    Over all that lies here, if nothing does yet: then it is a directory of ours alone.
+    """
+    passed_over = ["*"] if not any(directory.iterdir()) else [f"/{name}*" for name in _PRIVATE]
     with suppress(FileExistsError), (directory / ".gitignore").open("x", encoding="ascii") as file:
-        file.write("*\n")
+        file.write("".join(f"{each}\n" for each in passed_over))

@@ -109,6 +109,13 @@ class Worker(Agent[dict[str, Any]]):
         self.note("holding")
         re.match("(a+)+$", "a" * 100 + "b")
 
+    @Agent.on("babble")
+    async def babble(self, message, payload):
+        """Write to the descriptor of its reports, for which only code that means harm would look."""
+        if message.attempt == 1:
+            for _ in range(message.data["times"]):
+                os.write(int(sys.argv[3]), message.data["text"].encode())
+
     @Agent.on("look")
     async def look(self, message, payload):
         """Tell what this process was given."""

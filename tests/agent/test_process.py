@@ -146,6 +146,18 @@ async def test_a_kill_for_want_of_memory_is_named_as_one(redis_url, journal, tmp
             assert ("the system ran out of memory" in node.last_error) == blamed
 
 
+@pytest.mark.parametrize(
+    ("text", "times"), [("nonsense\n", 1), ('{"type":"unheard"}\n', 1), ("x" * 50_000, 60)]
+)
+async def test_one_that_reports_nonsense_is_ended_and_started_again(redis_url, journal, text, times):
+    async with running(redis_url, worker=alone(journal), boss=Boss) as system:
+        victim = pid(system)
+        await system.agent("boss").send("worker", "babble", {"text": text, "times": times})
+        await until(partial(replaced, system, victim), within=30)
+        (node,) = [node for node in system.look().tree.walk() if node.path == "agents/worker"]
+        assert "reported what is no report" in node.last_error
+
+
 async def test_killed_in_a_handler_it_is_restarted_and_the_message_is_handled(redis_url, journal):
     events: list[Event] = []
     gateway = {"delivery": {"lease": 1}}

@@ -6,6 +6,10 @@ import anyio
 import pytest
 
 from mas import Agent
+from mas.agent.settling import Settling
+from mas.bus import SCRIPTS, FencedClaims, ensure_group
+from mas.clock import SYSTEM
+from mas.redis import open_redis
 from tests.redis.waiting import until
 from tests.world import Tally, asking, running
 
@@ -35,6 +39,21 @@ def holds():
 def no_sweep(monkeypatch):
     """No inbox looks unless something makes it."""
     monkeypatch.setattr("mas.agent.inbox.SWEEP", 10_000.0)
+
+
+async def test_a_stop_in_the_midst_of_settling_anew_settles_each_once(redis_url):
+    async with open_redis(redis_url, scripts=SCRIPTS) as redis:
+        await ensure_group(redis, "s", "g")
+        for n in range(3):
+            await redis.call("XADD", "s", "*", "n", n)
+        read = await redis.call("XREADGROUP", "GROUP", "g", "me", "COUNT", 3, "STREAMS", "s", ">")
+        settling = Settling(FencedClaims(redis, "g", "me"), "s", 30.0, SYSTEM)
+        settling._unsettled = [("s", [entry]) for entry, _ in read[0][1]]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(settling.tend)
+            tasks.start_soon(settling.confirmed)
+        assert await redis.call("XLEN", "s") == 0
+        assert settling._unsettled == []
 
 
 @pytest.mark.parametrize("instances", [1, 3])

@@ -7,9 +7,11 @@ import pytest
 
 from mas import Agent, Decision, MessageRefused, RequestTimeout
 from mas.agent import Voice
+from mas.agent.answers import Waiter
 from mas.audit import Events
+from mas.control import Notice
 from mas.errors import EnrolmentRefused, MasError, RedisUnavailable
-from mas.ids import AgentId, InstanceId
+from mas.ids import AgentId, InstanceId, new_message_id
 from mas.registry import Lives, leave, visiting
 from mas.testing.server import redis_server
 from tests.redis.waiting import until
@@ -202,3 +204,11 @@ async def test_an_instance_that_is_gone_says_so(redis_url):
                 instance = InstanceId(voice.credential.instance_id)
                 await leave(system.redis, KEYS, ANN, instance, in_flight=0)
                 await voice.ask(DESK, "wait", 1, timeout=30)
+
+
+async def test_a_refusal_that_is_read_twice_is_a_refusal():
+    waiter, notice = Waiter(DESK), Notice(new_message_id(), Decision.AUTHZ_DENIED, "nothing grants it")
+    for _ in range(2):
+        waiter.decided(notice)
+    with pytest.raises(MessageRefused):
+        await waiter.decision()

@@ -23,7 +23,7 @@ async def connections(desk):
     """Return what the process's connections asked last."""
     listed = (await desk.redis.call("CLIENT", "LIST")).decode()
     fields = [dict(field.split("=", 1) for field in line.split()) for line in listed.splitlines()]
-    return [field["cmd"] for field in fields if field["name"] == "mas:audit"]
+    return [field["cmd"] for field in fields if field["name"] == "mas:examiner"]
 
 
 @asynccontextmanager
@@ -72,12 +72,39 @@ async def test_without_an_answer_the_sealer_examines_for_itself_and_has_another_
     assert report.sealed > 2000
 
 
+async def test_while_it_is_waited_for_in_vain_the_lease_on_the_chain_is_kept(desk):
+    clerk = desk.clerk()
+    async with desk.sealing(clerk=clerk, seal_batch=100):
+        await until_ready(desk, clerk)
+        holder = await desk.redis.call("GET", KEYS.audit_sealer)
+        os.kill(clerk.pid, signal.SIGSTOP)
+        await desk.write(500)
+
+        async def sealed():
+            assert await desk.redis.call("GET", KEYS.audit_sealer) == holder
+            return (
+                await desk.redis.call("HGET", KEYS.audit_sealed, Trail.MESSAGES)
+                == str(await desk.redis.call("XLEN", KEYS.audit_messages)).encode()
+            )
+
+        await desk.until(sealed)
+    assert (await desk.verify()).flaws == []
+
+
+async def test_a_process_that_talks_nonsense_is_done_without(desk, monkeypatch):
+    monkeypatch.setattr("mas.audit.apart.clerk._LONGEST", 10)
+    async with desk.sealing(clerk=desk.clerk(), seal_batch=100):
+        await desk.write(2000)
+        await desk.until_sealed()
+    assert (await desk.verify()).flaws == []
+
+
 async def test_a_connection_that_breaks_costs_no_record(desk):
     async with examining(desk):
         for _ in range(5):
             await desk.write(300)
             for line in (await desk.redis.call("CLIENT", "LIST")).decode().splitlines():
-                if " name=mas:audit " in line:
+                if " name=mas:examiner " in line:
                     await desk.redis.call("CLIENT", "KILL", "ID", line.split()[0].removeprefix("id="))
             await desk.until_sealed()
     report = await desk.verify()

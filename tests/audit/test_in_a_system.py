@@ -128,7 +128,7 @@ async def test_under_load_that_lasts_a_process_of_its_own_examines_unless_it_mus
     with asking(redis_url) as client:
 
         def examined_apart():
-            return any(listed["name"] == "mas:audit" for listed in client.client_list())
+            return any(listed["name"] == "mas:examiner" for listed in client.client_list())
 
         rounds = 0
         async with running(redis_url, a=Echo, b=Echo) as system:

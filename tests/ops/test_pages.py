@@ -77,6 +77,13 @@ async def test_records_are_sealed_in_view(redis_url):
         assert series((await until_said(port, "/metrics", sealed)).text)["mas_audit_seal_age_seconds"] < 30
 
 
+async def test_who_signed_off_is_not_missed(redis_url):
+    for _ in range(2):
+        async with shown(redis_url, a=Echo, b=Echo) as (_, port):
+            metrics = series((await ask(port, "/metrics")).text)
+            assert metrics["mas_instances_alive"] == metrics["mas_instances_registered"] == 2
+
+
 async def test_what_waits_what_failed_and_what_was_given_up_is_counted(redis_url):
     gateway = {
         "delivery": {"max_attempts": 2, "backoff_first": 0.001, "backoff_cap": 0.001},

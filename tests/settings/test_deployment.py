@@ -2,6 +2,7 @@ import logging
 import multiprocessing
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,18 @@ def test_processes_that_start_at_once_share_one_secret(tmp_path):
         process.join(timeout=60)
     assert len(found) == 1
     assert sorted(path.name for path in (tmp_path / ".mas").iterdir()) == [".gitignore", "secret"]
+
+
+def test_of_a_directory_with_other_things_in_it_git_sees_all_but_the_keys(tmp_path):
+    (tmp_path / "code.py").touch()
+    settings = load({"data_dir": "."}, environ={}, start=tmp_path)
+    deployment_secret(settings, {})
+    (tmp_path / "audit.key").touch()
+    subprocess.run(["git", "init", "--quiet", "."], cwd=tmp_path, check=True)
+    told = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert told.stdout.split() == ["??", ".gitignore", "??", "code.py"]
 
 
 def test_whoever_comes_second_keeps_what_is_there_and_leaves_no_draft(tmp_path):

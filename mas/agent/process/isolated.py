@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import anyio
 import msgspec
@@ -10,8 +11,12 @@ from anyio.abc import TaskStatus
 
 from mas.agent.process.ending import failure, kills_for_memory
 from mas.agent.process.words import Crashed, Order, Quiet, Ready, Spec, encode, read_report
+from mas.errors import ProcessFailed
 from mas.process import Owned, open_owned
 from mas.trust import Credential
+
+_LONGEST = 1 << 20
+"""Bytes of a report: a traceback is the longest."""
 
 
 class Isolated:
@@ -45,6 +50,7 @@ class Isolated:
         self._quiet: anyio.Event | None = None
         self._asked_to_stop = False
         self._crash: Crashed | None = None
+        self._nonsense = ""
         self.pid = 0
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -55,7 +61,7 @@ class Isolated:
         kills = kills_for_memory()
         with self._credential.watched(self._renew):
             try:
-                async with open_owned("mas.agent.process", self._environ) as process:
+                async with open_owned("mas.agent.process", self._environ, longest=_LONGEST) as process:
                     self.pid = pid = process.pid
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(self._send, process)
@@ -63,10 +69,13 @@ class Isolated:
                         status = await process.wait()
                         tasks.cancel_scope.cancel()
                     # What it said last: a crash above all.
-                    self._take(process.heard() or [], anyio.TASK_STATUS_IGNORED)
+                    with suppress(ValueError):
+                        self._take(process.heard() or [], anyio.TASK_STATUS_IGNORED)
             finally:
                 self.pid = 0
                 self._be_quiet()
+        if self._nonsense:
+            raise ProcessFailed(self._name, pid, f"reported what is no report: {self._nonsense}")
         killed = kills_for_memory() - kills
         error = failure(self._name, pid, status, self._crash, killed=killed)
         if error is not None and not (self._asked_to_stop and status == 0):
@@ -110,8 +119,13 @@ class Isolated:
             await self._news.wait()
 
     async def _listen(self, process: Owned, task_status: TaskStatus[None]) -> None:
-        while (lines := await process.hear()) is not None:
-            self._take(lines, task_status)
+        try:
+            while (lines := await process.hear()) is not None:
+                self._take(lines, task_status)
+        except ValueError as error:
+            # The agent's own code has written there, or another process in its place.
+            self._nonsense = str(error)
+            process.kill()
 
     def _take(self, lines: list[bytes], task_status: TaskStatus[None]) -> None:
         for line in lines:

@@ -46,7 +46,7 @@ async def _serve(serving: Serving, spec: Spec) -> None:
     keys = Keys(spec.namespace)
     async with open_redis(
         place,
-        name="mas:audit",
+        name="mas:examiner",
         response_timeout=spec.response_timeout,
         connect_timeout=spec.connect_timeout,
     ) as redis:

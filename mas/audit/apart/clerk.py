@@ -29,7 +29,12 @@ _MANY: Final = 2000.0  # records a second; less of them cost less than a hundred
 _LASTING: Final = 1.0  # seconds that so many must come before there is a process for them
 _IDLE: Final = 60.0  # seconds without so many until it may go
 _PAUSE: Final = 30.0  # seconds until the next one, after one that failed
-_PATIENCE: Final = 10.0  # seconds for an answer, beyond which the process is given up
+# Seconds for an answer, beyond which the process is given up. Nothing is sealed meanwhile, and the lease on
+# the chain is not renewed: less than that.
+_PATIENCE: Final = 1.0
+_PACKING: Final = 2.5
+_LONGEST: Final = 1 << 26
+"""Bytes of an answer: a seal of the most records it may cover takes a megabyte."""
 
 
 class NoAnswer(Exception):
@@ -52,7 +57,7 @@ class Clerk:
     :param lasting: seconds that so many must come before it is started
     :param idle: seconds without so many after which it is ended
     :param pause: seconds between one that failed and the next
-    :param patience: seconds for one answer
+    :param patience: seconds for what was seen; an archive has a little more
     :ivar pid: its process id; 0 while there is none
     """
 
@@ -119,7 +124,7 @@ class Clerk:
 
         :raises NoAnswer: if nothing comes of that
         """
-        answer = await self._ask(ask)
+        answer = await self._ask(ask, self._patience)
         if not isinstance(answer, Looked):
             raise NoAnswer
         return answer.seen
@@ -129,17 +134,17 @@ class Clerk:
 
         :raises NoAnswer: if nothing comes of that
         """
-        answer = await self._ask(ask)
+        answer = await self._ask(ask, max(_PACKING, self._patience))
         if not isinstance(answer, Packed):
             raise NoAnswer
         return answer.digest
 
-    async def _ask(self, ask: Ask) -> Answer | None:
+    async def _ask(self, ask: Ask, seconds: float) -> Answer | None:
         process = self._process
         if process is None:
             return None
         awaited = self._awaited = _Awaited()
-        with anyio.move_on_after(self._patience) as patience:
+        with anyio.move_on_after(seconds) as patience:
             await process.say(encode(ask))
             await awaited.came.wait()
         if patience.cancelled_caught:
@@ -149,7 +154,10 @@ class Clerk:
     async def _live(self, first: bytes) -> str:
         """Start the process and hear it out; return what is wrong if it ends unasked."""
         problem = ""
-        async with open_owned("mas.audit.apart") as process, anyio.create_task_group() as tasks:
+        async with (
+            open_owned("mas.audit.apart", longest=_LONGEST) as process,
+            anyio.create_task_group() as tasks,
+        ):
 
             async def dismiss() -> None:
                 await self._unwanted.wait()
@@ -158,16 +166,23 @@ class Clerk:
             tasks.start_soon(dismiss)
             self.pid = process.pid
             try:
-                await process.say(first)
-                while (lines := await process.hear()) is not None:
-                    for line in lines:
-                        self._hear(process, line)
+                problem = await self._hear_out(process, first)
             finally:
                 self._process = None
                 self._answered(None)
-            problem = f"it ended with status {await process.wait()}"
             tasks.cancel_scope.cancel()
         return "" if self._unwanted.is_set() else problem
+
+    async def _hear_out(self, process: Owned, first: bytes) -> str:
+        try:
+            await process.say(first)
+            while (lines := await process.hear()) is not None:
+                for line in lines:
+                    self._hear(process, line)
+        except (OSError, ValueError) as error:
+            process.kill()
+            return f"it could not be heard: {error}"
+        return f"it ended with status {await process.wait()}"
 
     def _hear(self, process: Owned, line: bytes) -> None:
         report = read_report(line)
