@@ -41,12 +41,15 @@ def dawdle(seconds):
 
 
 async def test_what_blocks_the_loop_is_named_with_its_stack_and_its_length(records):
-    async with watched():
-        await anyio.sleep(LIMIT)
+    async def hold_it_up():
         dawdle(LIMIT * 4)
+
+    async with watched(), anyio.create_task_group() as tasks:
+        await anyio.sleep(LIMIT)
+        tasks.start_soon(hold_it_up)
         await until(lambda: records("turns again"))
     (blocked,) = records("is blocked")
-    assert blocked.by.endswith("test_what_blocks_the_loop_is_named_with_its_stack_and_its_length")
+    assert blocked.by.endswith("its_stack_and_its_length.<locals>.hold_it_up")
     text = logging.Formatter().format(blocked)
     assert "in dawdle" in text
     assert "time.sleep(seconds)" in text
