@@ -22,7 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Bound the async tests from inside, and leave out those of the backend that was not chosen."""
     for item in items:
-        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        # One that brings an event loop of its own may bring a clock of its own, too.
+        if not isinstance(item, pytest.Function) or _backend(item) not in ("asyncio", "trio"):
+            continue
+        if inspect.iscoroutinefunction(item.obj):
             marker = item.get_closest_marker("timeout")
             limit = marker.args[0] if marker else float(config.getini("timeout"))
             item.obj = _bounded(item.obj, limit - _LAST_WORDS)
@@ -31,11 +34,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
 
     def other(item: pytest.Item) -> bool:
-        call = getattr(item, "callspec", None)
-        return call is not None and call.params.get("anyio_backend", chosen) != chosen
+        return _backend(item) not in (None, chosen)
 
     config.hook.pytest_deselected(items=[item for item in items if other(item)])
     items[:] = [item for item in items if not other(item)]
+
+
+def _backend(item: pytest.Item) -> object:
+    """Return what an async test runs on; None for one that is not async."""
+    call = getattr(item, "callspec", None)
+    return None if call is None else call.params.get("anyio_backend")
 
 
 def _bounded(test: Callable[..., Awaitable[None]], limit: float) -> Callable[..., Awaitable[None]]:
