@@ -29,7 +29,7 @@ from mas.audit.record import AuditRecord
 from mas.audit.report import Report
 from mas.audit.seal import sealed_of
 from mas.audit.signing import PublicKeys, SealKey
-from mas.audit.source import Chunk, outside_seals, read_file, read_live
+from mas.audit.source import Chunk, outside_seals, read_file, read_file_apart, read_live
 from mas.audit.trails import Trail, trail_key
 from mas.audit.verify import Verifier
 from mas.clock import SYSTEM, Clock
@@ -119,8 +119,10 @@ class AuditTrail:
         :raises IntegrityError: if it is damaged
         """
         await self._door.open("query", f"{path.name} {wanted}")
-        for found in query_file(path, wanted):
-            yield found
+        chunks = read_file_apart(path, wanted=wanted.wants)
+        async with aclosing(select(chunks, wanted)) as matching:
+            async for found in matching:
+                yield found
 
     async def export(self) -> AsyncGenerator[Chunk]:
         """Yield all that Redis holds of the trail, with its seals."""

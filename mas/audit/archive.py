@@ -10,6 +10,7 @@ import io
 import itertools
 import os
 import re
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from mas.redis import Redis
 AT_ONCE = 100
 """Seals that go into one archive at most."""
 _NAME = re.compile(r"audit-(\d{10,})-(\d{10,})\.jsonl(?:\.gz)?", re.ASCII).fullmatch
+_ABANDONED = 3600.0
+"""Seconds after which nobody is at work on a draft any more; to write one takes a few."""
 _LEVEL = 3
 """Of gzip: the best one takes seven times as long, and saves a tenth of the bytes."""
 _LARGEST = 50_000
@@ -152,17 +155,29 @@ def _set_aside(path: Path, content: bytes) -> None:
 
 def _keep(content: bytes, path: Path) -> str:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    _set_aside(path, content)
-    draft.replace(path)
+    _sweep(path.parent)
+    draft = path.with_name(f"{path.name}.draft-{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _set_aside(path, content)
+        draft.replace(path)
+    finally:
+        # A disk that is full is not to be kept full.
+        draft.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
     return hashlib.sha256(content).hexdigest()
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what processes left that were killed over an archive."""
+    for draft in directory.glob("audit-*.jsonl.gz.draft-*"):
+        if draft.stat().st_mtime < time.time() - _ABANDONED:
+            draft.unlink(missing_ok=True)

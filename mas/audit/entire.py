@@ -4,10 +4,10 @@ Which archive is due is told by the numbers of the seals, so that what is moved 
 somebody reads is neither missed nor read twice.
 """
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import anyio
 
@@ -16,7 +16,7 @@ from mas.audit.door import View
 from mas.audit.entry import order
 from mas.audit.query import Filter
 from mas.audit.seal import AnySeal, RangeSeal, sealed_of
-from mas.audit.source import Chunk, read_file, read_live
+from mas.audit.source import Chunk, read_file, read_file_apart, read_live
 from mas.audit.trails import Trail
 from mas.errors import IntegrityError
 from mas.log import logger
@@ -42,7 +42,9 @@ async def read_entire(
     :raises IntegrityError: if an archive is damaged and nobody is told
     :raises ConfigurationError: if an archive cannot be opened
     """
-    covered = 0 if await _reaches_back(view, wanted) else None
+    # Asked for first: what goes into an archive from here on is seen to be missing.
+    oldest = await _oldest_seal(view)
+    covered = 0 if await _reaches_back(view, wanted) else oldest and oldest - 1
     held: list[Chunk] = []
     async with aclosing(read_live(view.redis, view.keys, wanted=wanted.wants)) as live:
         async for chunk in live:
@@ -77,6 +79,13 @@ def _is_short(held: list[Chunk], seal: AnySeal, wanted: Filter) -> bool:
     return isinstance(seal, RangeSeal) and wanted.wants(seal) and found < seal.count
 
 
+async def _oldest_seal(view: View) -> int | None:
+    """Return the number of the oldest seal in Redis; None if there is none."""
+    page = await view.redis.call("XRANGE", view.keys.audit_seals, "-", "+", "COUNT", 1)
+    link = sealed_of(page[0]) if page else None
+    return link.seal.sequence if link is not None else None
+
+
 async def _reaches_back(view: View, wanted: Filter) -> bool:
     """Say whether something older than the oldest record in Redis, or of the same moment, may match."""
     for trail in [wanted.trail] if wanted.trail else Trail:
@@ -103,19 +112,19 @@ async def _archived(
     for archive in archives:
         if archive.last < due or archive.first > last:
             continue
-        chunks = read_file(archive.path, wanted=wanted.wants, damage=damage)
         held: list[Chunk] = []
-        while chunk := await anyio.to_thread.run_sync(_next, chunks):
-            if chunk.trail is not None:
-                held.append(chunk)
-                continue
-            link = sealed_of(chunk.entries[0])
-            if link is not None and due <= link.seal.sequence <= last:
-                due = link.seal.sequence + 1
-                for each in held:
-                    yield each
-                yield chunk
-            held.clear()
+        async with aclosing(read_file_apart(archive.path, wanted=wanted.wants, damage=damage)) as chunks:
+            async for chunk in chunks:
+                if chunk.trail is not None:
+                    held.append(chunk)
+                    continue
+                link = sealed_of(chunk.entries[0])
+                if link is not None and due <= link.seal.sequence <= last:
+                    due = link.seal.sequence + 1
+                    for each in held:
+                        yield each
+                    yield chunk
+                held.clear()
 
 
 def _reaching(directory: Path, since: float) -> list[Archive]:
@@ -139,7 +148,3 @@ def _first_sealed(path: Path) -> float:
 
 def _chunks(path: Path) -> Generator[Chunk]:
     yield from read_file(path)
-
-
-def _next(chunks: Iterator[Chunk]) -> Any:
-    return next(chunks, None)

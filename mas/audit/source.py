@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import anyio
+
 from mas.audit.entry import Raw
 from mas.audit.lines import SEALS, entry_of, is_seal, numbered, read_line
 from mas.audit.seal import RangeSeal, sealed_of
@@ -104,6 +106,22 @@ def read_file(
                 yield Chunk(None, [seal])
                 continue
         yield from _decoded(lines, damage)
+
+
+async def read_file_apart(
+    path: Path,
+    *,
+    wanted: Wanted | None = None,
+    damage: Callable[[IntegrityError], None] | None = None,
+) -> AsyncGenerator[Chunk]:
+    """Yield what `read_file` does, each chunk read in a thread: unpacking and decoding take their time."""
+    chunks = read_file(path, wanted=wanted, damage=damage)
+    while chunk := await anyio.to_thread.run_sync(_next, chunks):
+        yield chunk
+
+
+def _next(chunks: Iterator[Chunk]) -> Chunk | None:
+    return next(chunks, None)
 
 
 def _ranges(lines: Iterable[_Line], damage: Callable[[IntegrityError], None] | None) -> Iterator[list[_Line]]:

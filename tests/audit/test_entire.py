@@ -1,12 +1,15 @@
 """A query finds what went into archives like what is still in Redis, each record once."""
 
 import gzip
+import os
 
+import anyio
+import anyio.lowlevel
 import pytest
 
-from mas.audit import Filter, Trail
+from mas.audit import Filter, Trail, entire
 from mas.audit.archive import Archive as Kept
-from mas.audit.archive import archives_in, holes, listed
+from mas.audit.archive import archives_in, holes, keep, listed
 from mas.audit.entire import _CLOCKS, _reaching
 from mas.audit.entry import order
 from mas.audit.seal import sealed_of
@@ -109,6 +112,73 @@ async def test_what_goes_into_an_archive_while_somebody_reads_is_neither_missed_
     ids = [each.id for each in found]
     assert ids[: len(every)] == [each.id for each in every]
     assert len(ids) == len(set(ids)) == len(every) + 1500
+
+
+async def test_what_is_trimmed_after_the_first_look_is_not_missed_either(desk, monkeypatch):
+    for _ in range(4):
+        await desk.write(400)
+        await desk.seal_all(seal_batch=50)
+    every = await asked(desk)
+    since = every[500].seconds
+    assert every[0].seconds < since
+    look = entire._reaches_back
+
+    async def trimmed():
+        return await desk.redis.call("XLEN", KEYS.audit_messages) <= 1000
+
+    async def look_before_a_trim(*of):
+        reaches_back = await look(*of)
+        async with desk.sealing(seal_batch=50, max_records=1000):
+            await desk.until(trimmed)
+        return reaches_back
+
+    monkeypatch.setattr(entire, "_reaches_back", look_before_a_trim)
+    assert await asked(desk, since=since) == [found for found in every if found.seconds >= since]
+
+
+async def test_whoever_asks_an_archive_leaves_others_their_turns(long):
+    desk, _ = long
+    turns = 0
+
+    async def take_turns():
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    archive = max(archives_in(desk.places.archive), key=lambda path: path.stat().st_size)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take_turns)
+        await anyio.lowlevel.checkpoint()
+        before = turns
+        assert [found async for found in desk.trail.query_file(archive, Filter(sender="nobody"))] == []
+        tasks.cancel_scope.cancel()
+    # A turn for each range at least, and one for the record of the look.
+    assert turns - before > 3
+
+
+async def test_nothing_is_left_of_an_archive_that_could_not_be_written(desk, monkeypatch):
+    await keep(b"whole", desk.places.archive / "audit-0000000001-0000000001.jsonl.gz")
+
+    def full(_):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="no space left"):
+            await keep(b"cut", desk.places.archive / "audit-0000000002-0000000002.jsonl.gz")
+    assert [path.name for path in desk.places.archive.iterdir()] == ["audit-0000000001-0000000001.jsonl.gz"]
+
+
+async def test_what_a_killed_process_left_of_an_archive_is_swept_up(desk):
+    name = "audit-0000000001-0000000001.jsonl.gz"
+    desk.places.archive.mkdir()
+    old, young = (desk.places.archive / f"{name}.draft-{pid}" for pid in (1, 2))
+    for draft in (old, young):
+        draft.touch()
+    os.utime(old, (0, 0))
+    await keep(b"whole", desk.places.archive / name)
+    assert sorted(path.name for path in desk.places.archive.iterdir()) == [name, young.name]
 
 
 async def test_an_archive_that_is_not_here_is_told_of_and_only_where_it_matters(long, caplog):
