@@ -46,7 +46,7 @@ async def open_trail(
         response_timeout=timeouts.response_timeout,
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
-        events = Events(redis, keys, keyring, f"reader at {socket.gethostname()}")
+        events = Events(redis, keys, keyring, f"reader at {socket.gethostname()}", brief=True)
         try:
             yield AuditTrail(redis, keys, keyring, events, places, actor=actor or this_user())
         except ResponseError as error:

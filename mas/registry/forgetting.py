@@ -114,7 +114,7 @@ async def forget(
     :raises redis.exceptions.ResponseError: if Redis refuses, as where it does not let its users be deleted
     """
     agent_id(agent)
-    events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
+    events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}", brief=True)
     if with_mail > 0:
 
         async def audit(what: str) -> None:
