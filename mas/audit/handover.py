@@ -34,6 +34,7 @@ async def hand_over(
         successor = await anyio.to_thread.run_sync(file.prepare)
         link = Author(key, macs, tip.link).hand_over(clock.wall(), successor)
         if await chain.append(redis, keys, tip.signature, link.signed) is not None:
-            await anyio.to_thread.run_sync(file.complete)
+            # The sealer may have found it announced, and put it there before us.
+            await anyio.to_thread.run_sync(file.load_for, successor.fingerprint)
             return successor
     raise MasError("the chain of seals grows too fast to hand it over; try again")
