@@ -50,11 +50,13 @@ class FileSink:
     def last(self) -> Sealed | None:
         """Return the seal in the last whole line."""
         for path in (self._path, self._aside(1)):
-            with suppress(OSError, ValueError), path.open("rb") as file:
+            with suppress(OSError), path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE))
                 for line in reversed(file.read().splitlines(keepends=True)):
-                    if line.endswith(b"\n"):
-                        return _seal_in(line)
+                    # One that a crash cut short may stand by itself, and even be the last.
+                    with suppress(ValueError):
+                        if line.endswith(b"\n") and (seal := _seal_in(line)):
+                            return seal
         return None
 
     async def put(self, lines: Sequence[bytes]) -> None:
