@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from mas.audit import chain
-from mas.audit.archive import Archive, archived_to, listed
+from mas.audit.archive import Archive, listed, seals_named
 from mas.audit.door import Door, View
 from mas.audit.ending import Ending
 from mas.audit.entire import read_entire
@@ -154,7 +154,11 @@ class AuditTrail:
         await self._door.open("payload", str(found.record.get("message_id", "")))
         if "payload" not in found.record:
             return b""
-        return decrypt(self._keyring, msgspec.convert(found.record, AuditRecord))
+        try:
+            record = msgspec.convert(found.record, AuditRecord)
+        except msgspec.ValidationError as error:
+            raise IntegrityError(f"{found.trail} {found.id}", "no gateway wrote this record") from error
+        return decrypt(self._keyring, record)
 
     async def stats(self) -> dict[str, Any]:
         """Return how much there is, how much of it is sealed, and since when."""
@@ -181,12 +185,14 @@ def verify_file(
 ) -> Report:
     """Verify an archive or an export, offline: no Redis, no secret.
 
-    An archive must end with the seal that its name says, an export with the newest one known outside. A
-    line that is no entry breaks the trail like one that was altered.
+    An archive must begin and end with the seals that its name says, and is told by that name. An export must
+    begin as what Redis held: with the first seal, or where a trim says so; and end with the newest seal known
+    outside. A line that is no entry breaks the trail like one that was altered.
 
     :raises ConfigurationError: if the file cannot be opened
     """
-    verifier = verifier_for(public, outside, whole=False, ends_at=archived_to(path))
+    archived = seals_named(path)
+    verifier = verifier_for(public, outside, whole=archived is None, archived=archived)
     chunks = read_file(
         path,
         damage=lambda error: verifier.damage(error.what, error.problem),
@@ -209,13 +215,8 @@ def query_file(path: Path, wanted: Filter) -> Iterable[Found]:
 
 
 def verifier_for(public: PublicKeys, outside: Iterable[Raw], **how: Any) -> Verifier:
-    """Return a verifier; of the seals from outside, those count that a believed key signed."""
-    copies: dict[int, str] = {}
-    links = [link for entry in outside if (link := sealed_of(entry))]
-    for signed, seal in links:
-        if public.verify(seal.key, signed.body, signed.signature):
-            copies[seal.sequence] = signed.digest
-    return Verifier(public, outside=copies, **how)
+    """Return a verifier that knows of these seals from outside Redis."""
+    return Verifier(public, outside=[link for entry in outside if (link := sealed_of(entry))], **how)
 
 
 def feed(verifier: Verifier, chunk: Chunk) -> None:

@@ -113,8 +113,14 @@ async def _archived(
         if archive.last < due or archive.first > last:
             continue
         held: list[Chunk] = []
+        # To prove an archive, all that lies in it is looked at; to answer, what it is asked for.
+        proven = damage is not None and due <= archive.first and archive.last <= last
         async with aclosing(read_file_apart(archive.path, wanted=wanted.wants, damage=damage)) as chunks:
             async for chunk in chunks:
+                if proven:
+                    due = archive.last + 1
+                    yield chunk
+                    continue
                 if chunk.trail is not None:
                     held.append(chunk)
                     continue

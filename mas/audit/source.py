@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import anyio
 
-from mas.audit.entry import Raw
+from mas.audit.entry import Raw, order
 from mas.audit.lines import SEALS, entry_of, is_seal, numbered, read_line
 from mas.audit.seal import RangeSeal, sealed_of
 from mas.audit.trails import Trail
@@ -57,7 +57,9 @@ async def read_live(redis: Redis, keys: Keys, *, wanted: Wanted = lambda _: True
                 if link is None or not isinstance(seal := link.seal, RangeSeal):
                     asked.append((entry, None, None))
                     continue
-                after, ends[seal.trail] = ends[seal.trail], seal.last
+                after = ends[seal.trail]
+                # One that leads back is no sealer's: nothing is to be read twice for it.
+                ends[seal.trail] = max(after, seal.last, key=order)
                 stream = seal.trail.stream(keys)
                 reply = (
                     redis.post("XRANGE", stream, f"({after}", seal.last, "COUNT", seal.count + _STRANGERS)
