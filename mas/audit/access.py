@@ -85,7 +85,11 @@ class AuditTrail:
         while True:
             oldest, share = await _oldest_seal(view), await _shares(view, archives=archives)
             verifier = verifier_for(
-                public or self._file.public_keys(), copies, macs=self._macs, from_first=archives
+                public or self._file.public_keys(),
+                copies,
+                macs=self._macs,
+                from_first=archives,
+                namespace=view.keys.namespace,
             )
 
             def damaged(error: IntegrityError, verifier: Verifier = verifier) -> None:

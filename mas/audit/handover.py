@@ -32,7 +32,7 @@ async def hand_over(
             raise MasError("there is no seal yet, hence no key to hand over from")
         key = await anyio.to_thread.run_sync(file.load_for, signer_after(tip.link.seal))
         successor = await anyio.to_thread.run_sync(file.prepare)
-        link = Author(key, macs, tip.link).hand_over(clock.wall(), successor)
+        link = Author(key, macs, tip.link, namespace=keys.namespace).hand_over(clock.wall(), successor)
         if await chain.append(redis, keys, tip.signature, link.signed) is not None:
             # The sealer may have found it announced, and put it there before us.
             await anyio.to_thread.run_sync(file.load_for, successor.fingerprint)

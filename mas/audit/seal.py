@@ -58,6 +58,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     key: str
     """Fingerprint of the key that signs."""
     state: State
+    namespace: str = ""
+    """Which of several systems in one Redis, which may share key, sink and directory."""
 
 
 class RangeSeal(Link, frozen=True, kw_only=True, tag="range"):

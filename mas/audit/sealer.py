@@ -74,7 +74,7 @@ class Sealer:
         self._macs = {trail: trail_key(keyring, trail.stream(keys)) for trail in Trail}
         self._clerk = clerk
         self._file = KeyFile(places.key, places.public)
-        self._handout = Handout(redis, keys, sink_of(settings, places), events, clock)
+        self._handout = Handout(redis, keys, sink_of(settings, places, keys.namespace), events, clock)
         self._lease = self._contend(_SUITED if suited else _BUSY)
         self._author: Author | None = None
         self._expected = b""
@@ -181,14 +181,16 @@ class Sealer:
         known = [
             link
             for link in (tip.link, self._remembered, outside)
-            if link and public.verify(link.seal.key, link.signed.body, link.signed.signature)
+            if link
+            and link.seal.namespace == self._keys.namespace
+            and public.verify(link.seal.key, link.signed.body, link.signed.signature)
         ]
         newest = max(known, key=lambda link: link.seal.sequence, default=None)
         if newest is not None or tip.link is not None:
             last = newest or tip.link
             assert last is not None  # noqa: S101 - one of them is
             key = await anyio.to_thread.run_sync(self._file.load_for, signer_after(last.seal))
-        author = Author(key, self._macs, newest)
+        author = Author(key, self._macs, newest, namespace=self._keys.namespace)
         here = tip.link if tip.link in known else None
         if tip.signature and (newest is None or here is None or here.signed.body != newest.signed.body):
             await self._restart(author, here)

@@ -42,21 +42,26 @@ class FileSink:
 
     :param size: bytes from which on the file is set aside, as `name.1`
     :param files: how many that were set aside are kept
+    :param namespace: whose seals are handed in; those of other systems may lie in the same file
     """
 
-    def __init__(self, path: Path, *, size: int, files: int) -> None:
-        self._path, self._size, self._files = path, size, files
+    def __init__(self, path: Path, *, size: int, files: int, namespace: str = "") -> None:
+        self._path, self._size, self._files, self._namespace = path, size, files, namespace
 
     def last(self) -> Sealed | None:
-        """Return the seal in the last whole line."""
+        """Return this system's seal in the last whole line that has one."""
         for path in (self._path, self._aside(1)):
             with suppress(OSError), path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE))
                 for line in reversed(file.read().splitlines(keepends=True)):
                     # One that a crash cut short may stand by itself, and even be the last.
                     with suppress(ValueError):
-                        if line.endswith(b"\n") and (seal := _seal_in(line)):
-                            return seal
+                        if (
+                            line.endswith(b"\n")
+                            and (link := _seal_in(line))
+                            and link.seal.namespace == self._namespace
+                        ):
+                            return link
         return None
 
     async def put(self, lines: Sequence[bytes]) -> None:

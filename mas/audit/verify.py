@@ -36,6 +36,7 @@ class Verifier:
     :param macs: each trail's key, by which unsealed records are checked; without, only their numbers are
     :param whole: the chain must begin at its first link, or where a trim says that it does
     :param from_first: the chain must begin at its first link, whatever a trim says
+    :param namespace: of the system whose seals they must be; None: that of the first one
     :param archived: the first and the last seal that an archive must hold, and nothing behind that; None: it
         is none, and must end with the newest seal known from outside
     """
@@ -48,11 +49,14 @@ class Verifier:
         macs: Mapping[Trail, bytes] | None = None,
         whole: bool = True,
         from_first: bool = False,
+        namespace: str | None = None,
         archived: tuple[int, int] | None = None,
     ) -> None:
+        self._namespace = namespace
         self._keys, self._macs, self._whole = keys, macs or {}, whole
         self._archived, self._from_first = archived, from_first
-        self._copies, self._outside = sorted(outside, key=lambda link: link.seal.sequence), dict[int, str]()
+        self._copies = sorted(outside, key=lambda link: link.seal.sequence)
+        self._outside: dict[tuple[str, int], str] = {}
         self._pending: dict[Trail, list[Raw]] = {trail: [] for trail in Trail}
         self._last: Sealed | None = None
         self._first: AnySeal | None = None
@@ -103,6 +107,7 @@ class Verifier:
         """Check what no seal covers, and both ends of the chain."""
         self._check_beginning()
         self._check_end()
+        self._report.namespace = self._namespace or ""
         state = self._last.seal.state if self._last else State()
         for trail, entries in self._pending.items():
             self._check_unsealed(trail, entries, Continuity(state.runs))
@@ -122,7 +127,8 @@ class Verifier:
             if isinstance(seal, KeySeal):
                 # Where the chain was cut off before it, nothing else tells of the key that came after.
                 self._keys.add(seal.new_key)
-            if self._outside.setdefault(seal.sequence, signed.digest) != signed.digest:
+            place = seal.namespace, seal.sequence
+            if self._outside.setdefault(place, signed.digest) != signed.digest:
                 where = f"seal {seal.sequence}"
                 self._flaw(where, "there are two of this number outside redis: forked, or rolled back")
         self._copies = unknown
@@ -140,6 +146,10 @@ class Verifier:
         elif isinstance(seal, KeySeal):
             self._keys.add(seal.new_key)
             self._believe_copies()
+        if self._namespace is None:
+            self._namespace = seal.namespace
+        if seal.namespace != self._namespace:
+            self._flaw(where, f"is of another system, whose namespace is {seal.namespace or 'empty'}")
         if last is None:
             self._first, self._report.first_seal = seal, seal.sequence
         else:
@@ -151,7 +161,7 @@ class Verifier:
                 )
             elif seal.previous != last.signed.digest:
                 self._flaw(where, f"does not continue seal {last.seal.sequence}: one of the two was replaced")
-        copy = self._outside.get(seal.sequence)
+        copy = self._outside.get((seal.namespace, seal.sequence))
         if copy == signed.digest:
             self._report.outside += 1
         elif copy is not None:
@@ -204,7 +214,8 @@ class Verifier:
     def _check_end(self) -> None:
         last = self._report.last_seal
         beginning = f"seal {last}" if last else "the beginning"
-        newest = max(self._outside, default=0)
+        ours = (number for name, number in self._outside if self._namespace in {None, name})
+        newest = max(ours, default=0)
         if self._archived and last != self._archived[1]:
             self._flaw(beginning, f"the chain ends here, and not with seal {self._archived[1]}")
         elif not self._archived and newest > last:

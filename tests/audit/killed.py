@@ -68,7 +68,7 @@ async def leave_a_trail(redis_url: str, directory: Path, count: int, backend: st
     roomy = {"delivery": {"max_backlog": count}}
     config = deployment(redis_url, gateway=roomy, a=Sender, b=receiver)
     alone = {**config, "agents": []}
-    places = Places.of(AuditSettings(), data_dir(redis_url), data_dir(redis_url))
+    places = Places.of(AuditSettings(), data_dir(redis_url), data_dir(redis_url), "")
     numbers = iter(range(count))
 
     async def send(agent: Any) -> None:
