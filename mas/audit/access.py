@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import msgspec
 
 from mas.audit import chain
@@ -36,6 +35,7 @@ from mas.clock import SYSTEM, Clock
 from mas.errors import IntegrityError
 from mas.keys import Keys
 from mas.redis import Redis
+from mas.threads import in_thread
 from mas.trust import Keyring
 
 Progress = Callable[[int, float], None]
@@ -171,7 +171,7 @@ class AuditTrail:
     async def archives(self) -> list[Archive]:
         """Return the archives in this machine's directory, oldest first."""
         view = await self._door.open("archives")
-        return await anyio.to_thread.run_sync(listed, view.archive)
+        return await in_thread(listed, view.archive)
 
     async def rotate_key(self) -> SealKey:
         """Hand the chain over to a new key; the sealer takes it up by itself.

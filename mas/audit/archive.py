@@ -15,14 +15,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import anyio
-
 from mas.audit.entry import Raw, order
 from mas.audit.lines import SEALS, write_line
 from mas.audit.seal import RangeSeal, Sealed, sealed_of
 from mas.audit.trails import Trail
 from mas.keys import Keys
 from mas.redis import Redis
+from mas.threads import in_thread
 
 AT_ONCE = 100
 """Seals that go into one archive at most."""
@@ -84,7 +83,7 @@ async def pack(redis: Redis, keys: Keys, seals: Iterable[Raw]) -> bytes:
                 unpacked.write(b"".join(write_line(trail, record) for record in records))
                 ends[trail] = end
         unpacked.write(write_line(SEALS, entry))
-    return await anyio.to_thread.run_sync(_zip, unpacked.getvalue())
+    return await in_thread(_zip, unpacked.getvalue())
 
 
 def name_of(portion: Portion) -> str:
@@ -104,7 +103,7 @@ async def keep(content: bytes, path: Path) -> str:
 
     :raises OSError: if that fails; nothing must be trimmed then
     """
-    return await anyio.to_thread.run_sync(_keep, content, path)
+    return await in_thread(_keep, content, path)
 
 
 def archives_in(directory: Path) -> Iterable[Path]:

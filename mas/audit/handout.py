@@ -21,6 +21,7 @@ from mas.errors import RedisUnavailable
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Redis
+from mas.threads import in_thread
 
 log = logger(__name__)
 
@@ -50,7 +51,7 @@ class Handout:
         outside = None
         if isinstance(self._sink, FileSink):
             async with self._one_at_a_time:
-                outside = await anyio.to_thread.run_sync(self._sink.last)
+                outside = await in_thread(self._sink.last)
                 self._from = b"(" + outside.signed.id if outside else b"-"
         elif self._sink is not None and self._from is None:
             self._from = await self._left_off(last)

@@ -32,6 +32,7 @@ from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Lease, Redis
 from mas.settings import AuditSettings
+from mas.threads import in_thread
 from mas.trust import Keyring
 
 log = logger(__name__)
@@ -87,7 +88,7 @@ class Sealer:
 
         :raises ConfigurationError: at the start, if the key cannot be used
         """
-        await anyio.to_thread.run_sync(self._file.load)
+        await in_thread(self._file.load)
         task_status.started()
         async with anyio.create_task_group() as tasks:
             if self._clerk is not None:
@@ -176,7 +177,7 @@ class Sealer:
         tip = await chain.tip(self._redis, self._keys)
         self._expected, self._aim = tip.signature, None
         outside = await self._handout.take_up(tip.link)
-        key = await anyio.to_thread.run_sync(self._file.load)
+        key = await in_thread(self._file.load)
         public = self._file.public_keys()
         known = [
             link
@@ -189,7 +190,7 @@ class Sealer:
         if newest is not None or tip.link is not None:
             last = newest or tip.link
             assert last is not None  # noqa: S101 - one of them is
-            key = await anyio.to_thread.run_sync(self._file.load_for, signer_after(last.seal))
+            key = await in_thread(self._file.load_for, signer_after(last.seal))
         author = Author(key, self._macs, newest, namespace=self._keys.namespace)
         here = tip.link if tip.link in known else None
         if tip.signature and (newest is None or here is None or here.signed.body != newest.signed.body):

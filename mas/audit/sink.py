@@ -17,6 +17,7 @@ import anyio
 from mas.audit.lines import SEALS, read_line
 from mas.audit.seal import Sealed, sealed_of
 from mas.environ import for_others
+from mas.threads import in_thread
 
 _LONGEST_LINE: Final = 4 * 1024 * 1024  # bytes
 _PATIENCE: Final = 30.0  # seconds a command may take
@@ -66,7 +67,7 @@ class FileSink:
 
     async def put(self, lines: Sequence[bytes]) -> None:
         """Append the lines and see them on the disk."""
-        await anyio.to_thread.run_sync(self._put, b"".join(lines))
+        await in_thread(self._put, b"".join(lines))
 
     def _put(self, lines: bytes) -> None:
         with suppress(FileNotFoundError):
@@ -100,7 +101,7 @@ class StdoutSink:
 
     async def put(self, lines: Sequence[bytes]) -> None:
         """Write the lines at once."""
-        await anyio.to_thread.run_sync(self._put, b"".join(lines))
+        await in_thread(self._put, b"".join(lines))
 
     @staticmethod
     def _put(lines: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 
+import anyio
 import pytest
 
 from mas.audit import PublicKeys, Trail, archive, verify_file
@@ -12,6 +13,7 @@ from mas.audit.seal import RestartSeal, TrimSeal, sealed_of
 from mas.audit.source import read_file
 from mas.clock import SystemClock
 from tests.audit.conftest import KEYS
+from tests.test_threads import all_shared_threads_at_work
 
 
 async def archived(desk, count=1500, each=50):
@@ -194,3 +196,12 @@ async def test_archives_that_two_processes_of_one_id_write_at_once_stay_whole(tm
         await keep(b"content", tmp_path / "audit-0000000001-0000000002.jsonl.gz")
     assert len(drafts) == 2
     assert [each.path.read_bytes() for each in listed(tmp_path)] == [b"content"]
+
+
+async def test_agents_that_keep_all_shared_threads_at_work_hold_up_no_seal_and_no_archive(desk):
+    async with all_shared_threads_at_work():
+        with anyio.fail_after(30):
+            archives = await archived(desk)
+    assert archives
+    report = await desk.verify(archives=True)
+    assert (report.flaws, report.exit_code) == ([], 0)
