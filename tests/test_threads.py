@@ -13,9 +13,13 @@ from mas.threads import in_thread
 async def all_shared_threads_at_work():
     """Block as many threads as anyio lends to everyone."""
     limiter, done = anyio.to_thread.current_default_thread_limiter(), threading.Event()
+
+    async def at_work():
+        await anyio.to_thread.run_sync(done.wait)
+
     async with anyio.create_task_group() as tasks:
         for _ in range(int(limiter.total_tokens)):
-            tasks.start_soon(anyio.to_thread.run_sync, done.wait)
+            tasks.start_soon(at_work)
         with anyio.fail_after(30):
             while limiter.available_tokens:
                 await anyio.sleep(0.01)

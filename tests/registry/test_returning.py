@@ -1,7 +1,9 @@
 """After Redis was away, or full, whoever lives has time to say so before anybody is taken off the books."""
 
 import time
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import pytest
@@ -27,13 +29,14 @@ def client(redis_url):
 
 
 @asynccontextmanager
-async def watched(redis_url, clock):
+async def watched(redis_url: str, clock: ManualClock) -> AsyncGenerator[Any]:
     """Enrol an instance, and look after it by a clock that is driven by hand."""
     async with open_redis(redis_url, name="mas:monitor", scripts=SCRIPTS) as redis:
         lives = Lives(3600.0, in_flight=60.0)
         await enrol(redis, KEYS, KEYRING, AgentRecord(A, ()), ONE, now=time.time(), lives=lives)
         events = Events(redis, KEYS, KEYRING, "service")
-        monitor, looks = HealthMonitor(redis, KEYS, events, in_flight=60.0, clock=clock), []
+        monitor: Any = HealthMonitor(redis, KEYS, events, in_flight=60.0, clock=clock)
+        looks: list[Any] = []
         look = monitor.look
 
         async def looking():
