@@ -32,7 +32,7 @@ from mas.audit.source import Chunk, outside_seals, read_file, read_file_apart, r
 from mas.audit.trails import Trail, trail_key
 from mas.audit.verify import Verifier
 from mas.clock import SYSTEM, Clock
-from mas.errors import IntegrityError
+from mas.errors import IntegrityError, MasError
 from mas.keys import Keys
 from mas.redis import Redis
 from mas.threads import in_thread
@@ -129,11 +129,17 @@ class AuditTrail:
                 yield found
 
     async def export(self) -> AsyncGenerator[Chunk]:
-        """Yield all that Redis holds of the trail, with its seals."""
+        """Yield all that Redis holds of the trail, with its seals.
+
+        :raises MasError: at the end, if an archive took away meanwhile what was about to be read
+        """
         view = await self._door.open("export")
+        oldest = await _oldest_seal(view)
         async with aclosing(read_live(view.redis, view.keys)) as chunks:
             async for chunk in chunks:
                 yield chunk
+        if await _oldest_seal(view) != oldest:
+            raise MasError("records went into an archive while they were exported: export again")
 
     async def tail(self, wanted: Filter, *, last: int = 10, follow: bool = False) -> AsyncGenerator[Found]:
         """Yield the last matching records, and with `follow` those that come, until cancelled.

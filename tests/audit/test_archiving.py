@@ -12,6 +12,7 @@ from mas.audit.lines import read_line, write_line
 from mas.audit.seal import RestartSeal, TrimSeal, sealed_of
 from mas.audit.source import read_file
 from mas.clock import SystemClock
+from mas.errors import MasError
 from tests.audit.conftest import KEYS
 from tests.test_threads import all_shared_threads_at_work
 
@@ -102,6 +103,17 @@ async def test_an_export_of_what_is_left_of_an_archived_trail_is_intact(desk, tm
     export.write_bytes(b"".join(lines))
     report = verify_file(export, PublicKeys.load(desk.places.public))
     assert (report.flaws, report.first_seal > 1) == ([], True)
+
+
+async def test_an_export_from_which_an_archive_takes_something_meanwhile_is_none(desk):
+    await desk.write(1500)
+    await desk.seal_all(seal_batch=50)
+    chunks = desk.trail.export()
+    await anext(chunks)
+    await archived(desk, 10)
+    with pytest.raises(MasError, match="export again"):
+        async for _ in chunks:
+            pass
 
 
 async def test_a_record_whose_seal_was_deleted_is_archived_all_the_same_before_it_is_trimmed(desk):
