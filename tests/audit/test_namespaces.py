@@ -11,7 +11,7 @@ from mas.audit.archive import archives_in
 from mas.audit.places import Places
 from mas.audit.seal import RestartSeal, sealed_of
 from mas.keys import Keys
-from mas.settings import AuditSettings
+from mas.settings import AuditSettings, load
 from tests.audit import conftest
 from tests.audit.conftest import Desk
 from tests.audit.trail import KEYRING
@@ -98,3 +98,9 @@ async def test_a_chain_or_an_archive_of_another_system_is_not_taken_for_this_one
         await desk.write(10)
         await desk.seal_all()
         assert len(await restarts(desk, ours)) == 1
+
+
+def test_each_has_a_directory_of_its_own_for_dead_letters(tmp_path):
+    """Letters of another system do not open: each one met would be an alarm."""
+    kept = [load({"data_dir": tmp_path, "namespace": name}, environ={}).letter_archive for name in NAMES]
+    assert kept == [tmp_path / "dead-letters", tmp_path / "dead-letters" / NAMES[1]]
