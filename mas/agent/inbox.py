@@ -147,6 +147,7 @@ class Inbox:
 
     def beat(self, now: float) -> None:
         """Do what is due now and then; see `mas.agent.pulse`."""
+        self._answers.nudge()
         if self._settling.needs_care(now):
             self._care_due = True
             self._wake.set()
@@ -157,6 +158,7 @@ class Inbox:
             # Staggered by identity, so that a thousand inboxes do not look in the same instant.
             self._next_sweep = now + SWEEP * (0.75 + (id(self) >> 6) % 64 / 128)
             self._rang(None)
+            self._workers.thin()
         if now >= self._next_reclaim:
             self._next_reclaim = now + lease / 2
             self._reclaim_due = True
