@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+from redis.exceptions import OutOfMemoryError
 
 from mas.agent.cause import caused
 from mas.clock import SYSTEM, Clock
@@ -64,7 +65,7 @@ class Outbox:
         """Append a message to the ingress stream.
 
         :raises RedisUnavailable: if Redis could not be reached for the whole patience; the message may
-            have been accepted all the same
+            have been accepted all the same. Or if it has no memory left; then it has not been
         :raises MessageRefused: if the envelope is larger than the gateway will take; nothing was appended
         :raises TypeError: if the payload cannot be encoded
         """
@@ -99,6 +100,8 @@ class Outbox:
             await self._redis.post(*command).result()
         except RedisUnavailable:
             await self._insist(command)
+        except OutOfMemoryError as error:
+            raise RedisUnavailable(f"redis is out of memory, and takes no more messages: {error}") from error
 
     async def _insist(self, command: tuple[str | bytes, ...]) -> None:
         with anyio.move_on_after(self._patience) as patience:
@@ -108,6 +111,8 @@ class Outbox:
                     await self._redis.post(*command).result()
                 except RedisUnavailable:
                     continue
+                except OutOfMemoryError as error:
+                    raise RedisUnavailable(f"redis is out of memory: {error}") from error
                 return
         if patience.cancelled_caught:
             raise RedisUnavailable(f"redis could not be reached for {self._patience:g} s")
