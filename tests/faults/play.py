@@ -15,7 +15,7 @@ from mas import RedisUnavailable, open_system
 from mas.system import Part
 from mas.testing.server import Server, redis_server
 from tests.faults.cast import Receiver, Sender
-from tests.faults.checker import check
+from tests.faults.checker import check, losses
 from tests.faults.outcome import Outcome, outcome
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.runner import Running, process
@@ -28,7 +28,6 @@ LEASE = 1.0
 LATEST = 60.0
 """Seconds after the last send in which all must be done."""
 AHEAD = 1_000
-"""Messages that may have been sent and not been handled; then the senders wait."""
 B = "agent.stream:b"
 INGRESS = "mas.gateway.ingress"
 Fsync = Literal["no", "everysec", "always"]
@@ -45,6 +44,8 @@ class Play:
 
     :ivar chance: decides when; seeded
     :ivar pause: seconds between two sends of one sender
+    :ivar ahead: messages that may have been sent and not been handled; then the senders wait
+    :ivar flushed: whether somebody has deleted everything, the trail included
     :ivar kinds: from a message's number to its type
     """
 
@@ -65,7 +66,8 @@ class Play:
         self._backend, self._eager, self.kinds = backend, eager, kinds
         self.accepted: list[int] = []
         self.tried, self.over, self.pause = 0, False, 0.004
-        self._paused, self._sending, self.begin = False, 0, 0
+        self._paused, self._sending, self.begin, self._never = False, 0, 0, 0
+        self.ahead, self.flushed = AHEAD, False
         self.recovery, self._fault = 0.0, (time.monotonic(), 0)
         receiver = {
             "class_path": "tests.faults.cast:Receiver",
@@ -114,7 +116,7 @@ class Play:
         self._fault = time.monotonic(), self.tried
 
     async def recovered(self, *, within: float = 40) -> None:
-        """Wait until something is handled that was sent after the fault; what that took counts as recovery."""
+        """Wait until something is handled that was sent after the fault; what that took is recovery."""
         began, after = self._fault
         with suppress(TimeoutError):
             await until(lambda: self.watch.latest > after, within=within, every=0.01)
@@ -127,6 +129,7 @@ class Play:
         with suppress(TimeoutError):
             await until(self._empty, within=LATEST, every=0.05)
         self.accepted.clear()
+        self._never = self.tried - self.watch.starts
         self.begin, self._paused = len(self.watch.journal.read()), False
 
     async def say(self, agent: Any, senders: int) -> None:
@@ -135,7 +138,7 @@ class Play:
         async def some() -> None:
             while self.tried < self.count or not self.over:
                 await anyio.sleep(self.pause)
-                if self._paused or self.tried - self.watch.starts > AHEAD:
+                if self._paused or self.tried - self._never - self.watch.starts > self.ahead:
                     await anyio.sleep(0.02)
                     continue
                 number = self.tried
@@ -225,6 +228,10 @@ async def _run(play: Play, faults: Callable[[Play], Any], senders: int) -> Outco
         await play.quiet()
         watching.cancel_scope.cancel()
     report = check(play.client, play.accepted, play.watch.journal.read()[play.begin :], "b")
+    if play.flushed:
+        # That records and seals are gone must be seen, and nothing else be amiss.
+        gone, altered = losses(play.client)
+        report = report._replace(broken=altered + (not gone))
     return outcome(
         report,
         sent=play.tried,

@@ -18,6 +18,7 @@ class Proxy:
         self._upstream = upstream
         self._open: set[SocketStream] = set()
         self._clients: set[SocketStream] = set()
+        self._told_end: set[SocketStream] = set()
         self._deaf = False
         self._road = anyio.Event()
         self._road.set()
@@ -53,6 +54,7 @@ class Proxy:
         """End the server's half of every connection; what clients say is still handed on."""
         for stream in list(self._clients):
             with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+                self._told_end.add(stream)
                 await stream.send_eof()
         self.cuts += 1
 
@@ -65,6 +67,7 @@ class Proxy:
             await self._pump(client, server, tasks.cancel_scope, answers=False)
         self._open -= {client, server}
         self._clients.discard(client)
+        self._told_end.discard(client)
 
     async def _pump(
         self, source: SocketStream, sink: SocketStream, ended: anyio.CancelScope, answers: bool
@@ -75,7 +78,7 @@ class Proxy:
                 if self.delay:
                     await anyio.sleep(self.delay)
                 await self._road.wait()
-                if not (answers and self._deaf):
+                if not (answers and (self._deaf or sink in self._told_end)):
                     await sink.send(data)
         ended.cancel()
 

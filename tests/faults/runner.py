@@ -90,7 +90,7 @@ async def _serve(config: dict[str, Any], parts: frozenset[Part]) -> None:
 
 
 def _take_over_at_once() -> None:
-    lease.LEASE, lease.RENEWAL = 0.25, 0.05
+    lease.LEASE, lease.RENEWAL = 0.6, 0.1
     vars(service)["INTERVAL"] = 0.02
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from tests.faults.play import INGRESS, LEASE, B, Fsync, Play, suspended
+from tests.faults.play import AHEAD, INGRESS, LEASE, B, Fsync, Play, suspended
 from tests.redis.waiting import until
 
 KILLS = 3
@@ -110,11 +110,13 @@ async def flush_everything(play: Play) -> None:
     await play.handled(0.3)
     play.fault()
     play.client.flushall()
+    play.flushed = True
     # What was under way is gone, and whoever is not enrolled yet is refused: neither is counted.
+    play.ahead = 1_000_000
     await play.recovered()
+    play.ahead = AHEAD
     await play.begin_anew()
-    play.fault()
-    await play.recovered()
+    await play.handled(0.8)
 
 
 async def four_gateways(play: Play) -> None:

@@ -41,12 +41,12 @@ def test_a_scenario_is_summed_up_by_its_worst_and_its_median():
 
 
 def test_a_scenario_is_played_and_its_trial_stands(anyio_backend, capsys):
-    words = ["--only", "F1", "--trials", "1", "--messages", "300", "--backend", anyio_backend]
+    words = ["--only", "F21", "--trials", "1", "--messages", "100", "--backend", anyio_backend]
     assert main(words) == 0
     trial, total = capsys.readouterr().out.splitlines()
-    assert trial.startswith(f"F1 {anyio_backend} seed=1 sent=")
+    assert trial.startswith(f"F21 {anyio_backend} seed=1 sent=")
     assert " lost=0 unaudited=0 seals_ok=True pending=0 " in trial
-    assert total.startswith("F1: 1 trials, seals_ok 1/1")
+    assert total.startswith("F21: 1 trials, seals_ok 1/1")
 
 
 def test_one_that_there_is_not_is_named_with_those_there_are(capsys):

@@ -53,7 +53,7 @@ def consumers(client):
 
 
 async def test_under_a_steady_load_neither_keys_nor_consumers_nor_memory_grow(redis_url):
-    rounds, each = 6, 1_000
+    rounds, each = 6, 600
     # The trail is bounded by archives, which are another test's subject; here it is kept short.
     keys, memory = [], []
     with asking(redis_url) as client:
@@ -79,12 +79,12 @@ async def test_under_a_steady_load_neither_keys_nor_consumers_nor_memory_grow(re
 
 @pytest.mark.parametrize("how", ["silent", "gone"])
 async def test_without_redis_nobody_is_busy_a_sender_is_told_in_time_and_all_resume(how, monkeypatch):
-    quick = {"redis": {"response_timeout": 1, "connect_timeout": 1}}
+    quick = {"redis": {"response_timeout": 0.5, "connect_timeout": 1}}
     with redis_server(appendonly="yes", extra=("--appendfsync", "always")) as server:
         async with running(server.url, gateway=quick, a=Sender, b=Receiver) as system:
             a, b = system.agent("a"), system.agent("b")
             await a.send("b", "keep", 0, confirm=True)
-            monkeypatch.setattr(a._life._outbox, "_patience", 1.0)
+            monkeypatch.setattr(a._life._outbox, "_patience", 0.5)
             if how == "silent":
                 server.suspend()
             else:
@@ -93,7 +93,7 @@ async def test_without_redis_nobody_is_busy_a_sender_is_told_in_time_and_all_res
             # Its connection is given up, and waited for as long as its patience lasts.
             with anyio.fail_after(10), pytest.raises(RedisUnavailable):
                 await a.send("b", "keep", 1)
-            await anyio.sleep(1)
+            await anyio.sleep(0.5)
             share = (time.process_time() - busy) / (time.monotonic() - began)
             if how == "silent":
                 server.resume()
