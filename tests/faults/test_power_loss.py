@@ -77,6 +77,7 @@ async def test_a_cut_off_end_of_the_log_halves_no_batch_and_what_is_left_goes_on
                 await b.got.reaches(kept)
                 await until(lambda: client.xlen("agent.stream:b") == client.xlen(KEYS.ingress) == 0)
             report = check(client, range(kept), b.journal, "b")
-            # Seals outside Redis may be ahead of it; that is told, and nothing else is amiss.
-            _, altered = losses(client)
-    assert report._replace(forged=0, broken=altered) == (kept, kept, 0, kept, *[0] * 8), report
+            gone, altered = losses(client)
+    # Seals outside Redis may be ahead of it. That is told, and makes what was sealed by them look inserted.
+    assert gone or not altered, altered
+    assert report._replace(forged=0, broken=0) == (kept, kept, 0, kept, *[0] * 8), report
