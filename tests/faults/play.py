@@ -163,7 +163,8 @@ class Play:
 
     def _empty(self) -> bool:
         try:
-            return bool(self.client.xlen(B) + self.client.xlen(INGRESS) == 0)
+            # In the order in which messages pass, so that none does so between the two looks.
+            return bool(self.client.xlen(INGRESS) == self.client.xlen(B) == 0)
         except RedisError:
             return False
 

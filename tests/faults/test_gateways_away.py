@@ -59,7 +59,7 @@ async def test_what_was_sent_while_no_gateway_ran_is_decided_once_one_does(redis
             assert client.xlen(KEYS.ingress) == count
             async with running(redis_url, parts=GATEWAY, **how), running(redis_url, parts=GATEWAY, **how):
                 await b.got.reaches(count - too_old)
-                await until(lambda: client.xlen(KEYS.stream(b.id)) == client.xlen(KEYS.ingress) == 0)
+                await until(lambda: client.xlen(KEYS.ingress) == client.xlen(KEYS.stream(b.id)) == 0)
             # Only what waited for longer than it may is refused, and its sender told.
             assert {message.data for message in b.got.seen} == set(range(too_old, count))
             assert Counter(letter["decision"] for letter in letters(client)) == {"EXPIRED": too_old}

@@ -85,7 +85,7 @@ async def test_without_memory_nothing_is_delivered_an_alarm_raised_and_with_memo
             await b.got.reaches(41)
             await until(lambda: len(letters(client)) == 1)
             await a.send("b", "work", 41, confirm=True)
-            await until(lambda: client.xlen("agent.stream:b") == client.xlen(KEYS.ingress) == 0)
+            await until(lambda: client.xlen(KEYS.ingress) == client.xlen("agent.stream:b") == 0)
             await until(lambda: any("out of memory" in alarm for alarm in alarms(client)))
         report = check(client, range(42), b.journal, "b")
     assert crashes == []

@@ -69,7 +69,7 @@ def place():
 
 
 def nothing_is_left(client):
-    return client.xlen("agent.stream:b") == client.xlen("mas.gateway.ingress") == 0
+    return client.xlen("mas.gateway.ingress") == client.xlen("agent.stream:b") == 0
 
 
 async def test_a_gateway_that_hears_nothing_is_relieved_and_its_late_commit_changes_nothing(place):

@@ -75,7 +75,7 @@ async def test_a_cut_off_end_of_the_log_halves_no_batch_and_what_is_left_goes_on
             async with running(server.url, b=Receiver, permissions=ALL) as system:
                 b = system.agent("b")
                 await b.got.reaches(kept)
-                await until(lambda: client.xlen("agent.stream:b") == client.xlen(KEYS.ingress) == 0)
+                await until(lambda: client.xlen(KEYS.ingress) == client.xlen("agent.stream:b") == 0)
             report = check(client, range(kept), b.journal, "b")
             gone, altered = losses(client)
     # Seals outside Redis may be ahead of it. That is told, and makes what was sealed by them look inserted.

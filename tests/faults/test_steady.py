@@ -104,7 +104,7 @@ async def test_without_redis_nobody_is_busy_a_sender_is_told_in_time_and_all_res
                 await a.send("b", "keep", 2, confirm=True)
             await until(lambda: {message.data for message in b.got.seen} >= {0, 2})
             with server.client() as client:
-                await until(lambda: client.xlen("agent.stream:b") == client.xlen("mas.gateway.ingress") == 0)
+                await until(lambda: client.xlen("mas.gateway.ingress") == client.xlen("agent.stream:b") == 0)
                 journal = [(message.data, message.message_id) for message in b.got.seen]
                 report = check(client, (0, 2), journal, "b")
     assert share < 0.25
