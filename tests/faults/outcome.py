@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
     recovery_s: float
     """Seconds from the worst fault until something was handled that was sent after it."""
     rss_peak: float
-    """MiB of the largest process that took part."""
+    """MiB of the largest process of a gateway or receiver."""
 
     @property
     def stands(self) -> bool:

@@ -13,7 +13,7 @@ class Watch:
 
     :ivar starts: handlers that were started
     :ivar latest: the highest number among what they were given
-    :ivar most_memory: MiB of the largest process of the trial so far
+    :ivar most_memory: MiB of the largest process that this one started, so far
     """
 
     def __init__(self, journal: Path) -> None:
@@ -23,10 +23,9 @@ class Watch:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        _forget_most_memory()
         while True:
             self._look_at_journal()
-            for pid in ("self", *_children()):
+            for pid in _children():
                 self.most_memory = max(self.most_memory, _most_memory(pid))
             await anyio.sleep(0.02)
 
@@ -54,8 +53,3 @@ def _most_memory(pid: str) -> float:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
     return 0.0
-
-
-def _forget_most_memory() -> None:
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
