@@ -2,7 +2,7 @@
 
 Every message goes from an agent through the gateway to another agent's handler, over Redis Streams.
 
-    errors, ids, clock, decision, log, environ        words
+    errors, ids, clock, decision, log, environ, threads  words
     message, control, keys, trust                     what flows, and what proves it
     redis, process, supervision, dlp                  machinery that knows nothing of agents
     settings                                          what a user may write

@@ -19,6 +19,7 @@ from mas.letters.archive import Archived, write_archive
 from mas.log import logger
 from mas.redis import Lease, Redis
 from mas.settings import LetterSettings
+from mas.threads import in_thread
 
 log = logger(__name__)
 
@@ -81,7 +82,7 @@ class Archivist:
             return 0
         letters = await self._oldest(surplus, now - bounds.max_age * 0.9 if stale else 0.0)
         try:
-            path = await anyio.to_thread.run_sync(write_archive, self._directory, letters)
+            path = await in_thread(write_archive, self._directory, letters)
         except OSError as error:
             self._alarm(self._keys.dead_letters, f"no dead letter can be archived: {error}")
             return 0

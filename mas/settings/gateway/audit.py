@@ -53,7 +53,7 @@ class AuditSettings:
     """Age at which sealed records are archived and trimmed, in seconds."""
 
     archive_dir: Path | None = None
-    """Where archives go; None: `audit-archive` in `data_dir`."""
+    """Where archives go, in a directory named by the namespace; None: `audit-archive` in `data_dir`."""
 
     def __attrs_post_init__(self) -> None:
         if self.sink == "command" and not self.sink_command:

@@ -19,4 +19,4 @@ class LetterSettings:
     """Age at which letters are archived, in seconds."""
 
     archive_dir: Path | None = None
-    """Where archives go; None: `dead-letters` in `data_dir`."""
+    """Where archives go, in a directory named by the namespace; None: `dead-letters` in `data_dir`."""
