@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+from redis.exceptions import OutOfMemoryError
 
 from mas.agent.cause import caused
 from mas.clock import SYSTEM, Clock
@@ -77,7 +78,7 @@ class Outbox:
         """Append a message to the ingress stream, and return when Redis has it.
 
         :raises RedisUnavailable: if Redis could not be reached for the whole patience; the message may
-            have been accepted all the same
+            have been accepted all the same. Or if it has no memory left; then it has not been
         :raises MessageRefused: if the envelope is larger than the gateway will take; nothing was appended
         :raises TypeError: if the payload cannot be encoded
         """
@@ -86,6 +87,8 @@ class Outbox:
             await self._redis.post(*command).result()
         except RedisUnavailable:
             await self._insist(command)
+        except OutOfMemoryError as error:
+            raise _full(error) from error
 
     def post(
         self,
@@ -115,6 +118,8 @@ class Outbox:
         """
         if posted.made_sure or (failure := posted.reply.failure) is None:
             return
+        if isinstance(failure, OutOfMemoryError):
+            raise _full(failure) from failure
         if not isinstance(failure, RedisUnavailable):
             raise failure
         await self._insist(posted.command)
@@ -164,6 +169,12 @@ class Outbox:
                     await self._redis.post(*command).result()
                 except RedisUnavailable:
                     continue
+                except OutOfMemoryError as error:
+                    raise _full(error) from error
                 return
         if patience.cancelled_caught:
             raise RedisUnavailable(f"redis could not be reached for {self._patience:g} s")
+
+
+def _full(error: OutOfMemoryError) -> RedisUnavailable:
+    return RedisUnavailable(f"redis is out of memory, and takes no more messages: {error}")

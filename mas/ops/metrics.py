@@ -134,7 +134,7 @@ def _fared(fared: Fared) -> Metric:
     family = CounterMetricFamily(
         "mas_handlers", "How handlers fared, but for agents in their own process.", labels=["outcome"]
     )
-    for outcome in ("handled", "failed", "retried", "given_up"):
+    for outcome in ("handled", "failed", "retried", "given_up", "trimmed"):
         family.add_metric([outcome], getattr(fared, outcome))
     return family
 
