@@ -1,6 +1,8 @@
 """What an operator does is on record, whatever becomes of the connection meanwhile."""
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,7 @@ from mas.audit import EventKind
 from mas.directory import AgentRecord
 from mas.errors import ForgetRefused, RedisUnavailable
 from mas.ids import AgentId, InstanceId
-from mas.redis import open_redis
+from mas.redis import Script, open_redis
 from mas.registry import SCRIPTS, Lives, enrol, forget, leave
 from tests.world import KEYRING, KEYS, asking
 
@@ -24,10 +26,9 @@ async def test_who_ended_a_registration_is_on_record_although_the_connection_bro
         await leave(redis, KEYS, A, ONE, in_flight=0.0)
         run_script = redis.run_script
 
-        async def broken(script, keys, args):
+        async def broken(script: Script, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
             answer = await run_script(script, keys, args)
-            _, _, _, does, *_ = args
-            if script.name == "forget" and does == 1:
+            if script.name == "forget" and args[3] == 1:
                 raise RedisUnavailable("lost just then")
             return answer
 
