@@ -5,12 +5,16 @@ their lease, or one that woke up late, cannot fork the chain.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from mas.audit.seal import Sealed, Signed, sealed_of
+from mas.audit.seal import KeySeal, Sealed, Signed, sealed_of
+from mas.audit.signing import PublicKeys
 from mas.audit.trails import Trail
 from mas.keys import Keys
 from mas.redis import Redis, Script
+
+_PAGE: Final = 200  # links read at once on the way back
+_PAGES: Final = 50
 
 APPEND = Script(
     "append a seal",
@@ -52,15 +56,47 @@ class Tip(NamedTuple):
     """None if there is no seal, or what lies there is none."""
     signature: bytes
     """What an append must find there; empty if there is no seal."""
+    there: bool
+    """Whether anything lies there."""
 
 
 async def tip(redis: Redis, keys: Keys) -> Tip:
     """Return the end of the chain."""
     last = await redis.call("XREVRANGE", keys.audit_seals, "+", "-", "COUNT", 1)
     if not last:
-        return Tip(None, b"")
+        return Tip(None, b"", there=False)
     fields = last[0][1]
-    return Tip(sealed_of(last[0]), fields[3] if len(fields) > 3 else b"")
+    return Tip(sealed_of(last[0]), fields[3] if len(fields) > 3 else b"", there=True)
+
+
+async def believed(redis: Redis, keys: Keys, end: Tip, public: PublicKeys) -> Sealed | None:
+    """Return the last link of this system that a believed key signed, or one to which such a key handed over.
+
+    Nearly always it is the end of the chain; behind it lies what somebody else put there.
+
+    :param public: the keys that are believed; those handed over to are added
+    """
+    links, position = [end.link] if end.link else [], "+"
+    for _ in range(_PAGES):
+        if not end.there or any(_is_ours(link, keys, public) for link in links):
+            break
+        page = await redis.call("XREVRANGE", keys.audit_seals, position, "-", "COUNT", _PAGE)
+        links += filter(None, map(sealed_of, page))
+        if len(page) < _PAGE:
+            break
+        position = f"({page[-1][0].decode()}"
+    last = None
+    for link in reversed(links):
+        if _is_ours(link, keys, public):
+            last = link
+            if isinstance(link.seal, KeySeal):
+                public.add(link.seal.new_key)
+    return last
+
+
+def _is_ours(link: Sealed, keys: Keys, public: PublicKeys) -> bool:
+    signed, seal = link
+    return seal.namespace == keys.namespace and public.verify(seal.key, signed.body, signed.signature)
 
 
 async def append(

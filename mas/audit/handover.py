@@ -23,12 +23,16 @@ async def hand_over(
     """Make a successor, have the chain announce it, and put it in the old key's place.
 
     :raises ConfigurationError: if the key that signs the chain is not this deployment's
-    :raises MasError: if there is no chain yet, or it grew too fast to get a word in
+    :raises MasError: if there is no chain yet, something else stands at its end, or it grew too fast to get a
+        word in
     """
     for _ in range(_ATTEMPTS):
         tip = await chain.tip(redis, keys)
-        if tip.link is None:
+        if not tip.there:
             raise MasError("there is no seal yet, hence no key to hand over from")
+        last = await chain.believed(redis, keys, tip, await in_thread(file.public_keys))
+        if tip.link is None or last is None or last.signed.body != tip.link.signed.body:
+            raise MasError("what stands last in the chain is no seal of this system: see mas audit verify")
         key = await in_thread(file.load_for, signer_after(tip.link.seal))
         successor = await in_thread(file.prepare)
         link = Author(key, macs, tip.link, namespace=keys.namespace).hand_over(clock.wall(), successor)

@@ -176,15 +176,17 @@ class Sealer:
         """
         tip = await chain.tip(self._redis, self._keys)
         self._expected, self._aim = tip.signature, None
-        outside = await self._handout.take_up(tip.link)
         key = await in_thread(self._file.load)
         public = self._file.public_keys()
+        here = await chain.believed(self._redis, self._keys, tip, public)
+        if tip.there and here is not None and (tip.link is None or here.signed.body != tip.link.signed.body):
+            where = f"behind seal {here.seal.sequence}"
+            self._events.alarm(self._keys.audit_seals, f"{where} stands what is no seal of this system")
+        outside = await self._handout.take_up(here)
         known = [
             link
-            for link in (tip.link, self._remembered, outside)
-            if link
-            and link.seal.namespace == self._keys.namespace
-            and public.verify(link.seal.key, link.signed.body, link.signed.signature)
+            for link in (here, self._remembered, outside)
+            if link and public.verify(link.seal.key, link.signed.body, link.signed.signature)
         ]
         newest = max(known, key=lambda link: link.seal.sequence, default=None)
         if newest is not None or tip.link is not None:
@@ -192,11 +194,10 @@ class Sealer:
             assert last is not None  # noqa: S101 - one of them is
             key = await in_thread(self._file.load_for, signer_after(last.seal))
         author = Author(key, self._macs, newest, namespace=self._keys.namespace)
-        here = tip.link if tip.link in known else None
-        if tip.signature and (newest is None or here is None or here.signed.body != newest.signed.body):
+        if (tip.there or newest is not None) and (
+            newest is None or here is None or here.signed.body != newest.signed.body
+        ):
             await self._restart(author, here)
-        elif newest is not None and not tip.signature:
-            await self._restart(author, None)
         return author
 
     async def _restart(self, author: Author, found: Sealed | None) -> None:

@@ -16,14 +16,14 @@ from mas.ops.door import Door
 from mas.ops.labels import Labels
 from mas.ops.pages import Pages
 from mas.ops.sources import Observer, Sources
-from mas.ops.talk import talk
+from mas.ops.talk import Answer, Request, Respond, talk
 from mas.ops.wire import Wire, accepted, listening, port_of
 from mas.settings import OpsSettings
 
 log = logging.getLogger(__name__)
 
 MOST: Final = 64
-"""Connections at once; one more is closed unheard."""
+"""Connections at once; for one more, the one ends of which nothing was heard for longest."""
 _HANDSHAKE: Final = 5.0
 """Seconds that agreeing on TLS may take."""
 _ENDS: Final = (
@@ -47,6 +47,8 @@ class Ops:
         self._settings, self._base = settings, base
         self._pages = Pages(Door(settings.bearer(base)), Observer(sources), Labels(sources.configured))
         self._open = 0
+        self._silent: dict[anyio.CancelScope, None] = {}
+        """Of connections that nothing is made for just now, the one that spoke longest ago first."""
         self.url = ""
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -76,13 +78,38 @@ class Ops:
     ) -> None:
         while True:
             raw = await accepted(listener)
-            if self._open >= MOST:
+            if self._open >= MOST and not self._make_room():
                 raw.close()
                 continue
             self._open += 1
             tasks.start_soon(self._serve, Wire(raw), context)
 
+    def _make_room(self) -> bool:
+        """End a connection that is silent, if one is: who needs no token for it could hold them all."""
+        for scope in self._silent:
+            del self._silent[scope]
+            scope.cancel()
+            return True
+        return False
+
     async def _serve(self, wire: Wire, context: ssl.SSLContext | None) -> None:
+        scope = anyio.CancelScope()
+
+        async def answered(request: Request) -> Answer:
+            self._silent.pop(scope, None)
+            answer = await self._pages.answer(request)
+            self._silent[scope] = None
+            return answer
+
+        self._silent[scope] = None
+        try:
+            with scope:
+                await self._talk(wire, context, answered)
+        finally:
+            self._silent.pop(scope, None)
+            self._open -= 1
+
+    async def _talk(self, wire: Wire, context: ssl.SSLContext | None, respond: Respond) -> None:
         try:
             async with wire:
                 stream: ByteStream = wire
@@ -91,12 +118,10 @@ class Ops:
                         stream = await TLSStream.wrap(
                             wire, ssl_context=context, server_side=True, standard_compatible=False
                         )
-                await talk(stream, self._pages.answer)
+                await talk(stream, respond)
         except _ENDS as error:
             # Anyone can knock without speaking TLS, or HTTP, or not to the end.
             log.debug("a connection ended early: %s", type(error).__name__)
-        finally:
-            self._open -= 1
 
     def _tls(self) -> ssl.SSLContext | None:
         certificate, key = self._settings.tls_certificate, self._settings.tls_key

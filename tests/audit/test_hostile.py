@@ -10,8 +10,8 @@ from mas.audit.entry import open_entries
 from mas.audit.export import as_lines
 from mas.audit.lines import read_line, write_line
 from mas.audit.seal import sealed_of
-from mas.errors import IntegrityError
-from tests.audit.conftest import KEYS
+from mas.errors import IntegrityError, MasError
+from tests.audit.conftest import KEYS, Desk
 
 DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 LINK = {"sequence": 1, "at": 0.0, "previous": "", "key": "0" * 16, "state": {}}
@@ -115,3 +115,63 @@ async def test_a_payload_in_a_record_that_no_gateway_wrote_is_no_payload(desk):
     (found,) = [each async for each in desk.trail.query(Filter(trail=Trail.MESSAGES))]
     with pytest.raises(IntegrityError, match="no gateway wrote"):
         await desk.trail.payload(found)
+
+
+@pytest.mark.parametrize("what", FORGED)
+async def test_without_a_sink_a_new_sealer_finds_the_chain_behind_what_stands_last(desk, what):
+    await desk.write(20)
+    await desk.seal_all(sink="none", seal_batch=5)
+    before = await desk.raw(KEYS.audit_seals)
+    await put_seal(desk, FORGED[what])
+    await desk.write(10)
+    await desk.seal_all(sink="none")
+    links = [link.seal for entry in await desk.raw(KEYS.audit_seals) if (link := sealed_of(entry))]
+    ours = [seal.sequence for seal in links if seal.key != LINK["key"]]
+    assert ours == list(range(1, len(ours) + 1))
+    assert len(ours) > len(before)
+    alarms = [found.record["detail"] async for found in desk.trail.query(Filter(decision="ALARM"))]
+    assert [detail for detail in alarms if "no seal of this system" in detail]
+
+
+async def test_a_key_is_handed_over_behind_no_forged_seal(desk):
+    await desk.write(20)
+    await desk.seal_all()
+    link = sealed_of((await desk.raw(KEYS.audit_seals))[-1])
+    assert link is not None
+    state = {"ends": {"messages": "9999999999999-0"}}
+    await put_seal(desk, {**RANGE, "sequence": 99, "key": link.seal.key, "state": state})
+    with pytest.raises(MasError, match="no seal of this system"):
+        await desk.trail.rotate_key()
+    await desk.write(20)
+    await desk.seal_all()
+    await desk.trail.rotate_key()
+    assert (await desk.trail.stats())[Trail.MESSAGES]["unsealed"] == 0
+
+
+async def test_a_sealer_that_was_not_given_the_new_key_breaks_no_chain(desk, tmp_path):
+    """On another machine: it has sealed before, knows the first key only, and finds the second's seals."""
+    other = Desk(desk.redis, tmp_path / "other", desk.url)
+    await desk.write(20)
+    await desk.seal_all()
+    (tmp_path / "other").mkdir()
+    for name in ("key", "public"):
+        copy = getattr(other.places, name)
+        copy.write_bytes(getattr(desk.places, name).read_bytes())
+        copy.chmod(0o600)
+    await desk.write(20)
+    await other.seal_all()
+    async with desk.sealing():
+        await desk.trail.rotate_key()
+        await desk.write(20)
+        await desk.until_sealed()
+    await desk.write(20)
+
+    async def complained():
+        await other.events.flush()
+        found = [each.record["detail"] async for each in desk.trail.query(Filter(decision="ALARM"))]
+        return [detail for detail in found if "is signed by key" in detail]
+
+    async with other.sealing():
+        await desk.until(complained)
+    await desk.seal_all()
+    assert (await desk.verify()).flaws == []

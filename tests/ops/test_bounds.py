@@ -1,6 +1,7 @@
 """What an answer may hold and cost, whatever messages or Redis say, and without Redis."""
 
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from mas import Agent, ConfigurationError, MessageRefused
 from mas.ids import AgentId
 from mas.keys import Keys
 from mas.ops.labels import LARGEST, MOST_OTHERS, OTHERS, Labels
+from mas.ops.service import MOST
 from mas.ops.stored import LOOK, look
 from mas.redis import open_redis
 from mas.testing.server import redis_server
@@ -185,6 +187,34 @@ async def test_a_look_survives_keys_that_hold_something_else(redis_url):
         async with open_redis(redis_url) as redis:
             stored = await look(redis, keys, [AgentId("a")])
     assert (stored.agents, stored.ingress, stored.seals, stored.dead_letters) == ((), 0, 0, 0)
+
+
+async def test_who_holds_all_connections_and_says_nothing_keeps_nobody_out(redis_url):
+    async with shown(redis_url, a=Loud) as (_, port):
+
+        def held_all():
+            return [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(2 * MOST)]
+
+        held = await anyio.to_thread.run_sync(held_all)
+        try:
+            for path in ("/healthz", "/readyz", "/metrics", "/"):
+                assert (await ask(port, path)).status == 200
+            # Those that had to go were hung up on; the others still wait for a request.
+            gone = [each for each in held if _is_closed(each)]
+            assert MOST <= len(gone) < 2 * MOST
+        finally:
+            for each in held:
+                each.close()
+
+
+def _is_closed(connection):
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
 
 
 @pytest.mark.parametrize("seal", [b"", b"no json", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"])

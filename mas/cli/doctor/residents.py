@@ -88,7 +88,7 @@ async def seals(patient: Patient) -> Finding:
     settings = patient.settings
     tip = await chain.tip(patient.redis, patient.keys)
     if tip.link is None:
-        if tip.signature:
+        if tip.there:
             return fail("what stands last in the chain is no seal", "mas audit verify")
         return ok("none yet")
     path = Places.of(settings.gateway.audit, settings.data_dir, settings.base, settings.namespace).key
