@@ -19,8 +19,9 @@ _PAGES: Final = 50
 APPEND = Script(
     "append a seal",
     # KEYS: seals, sealed.  ARGV: signature of the last seal or empty, seal, signature, trail or empty,
-    # records newly sealed.  Returns false if another seal is the last one.
-    """#!lua
+    # records newly sealed.  Returns false if another seal is the last one. Also where memory is short: what is
+    # not sealed is not archived, and so makes no room.
+    """#!lua flags=allow-oom
     local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
     if (last and last[2][4] or '') ~= ARGV[1] then return false end
     local id = redis.call('XADD', KEYS[1], '*', 'seal', ARGV[2], 'signature', ARGV[3])
@@ -34,7 +35,7 @@ TRIM = Script(
     # KEYS: seals, sealed, then the trails.  ARGV: signature of the last seal, seal, signature, first seal's
     # entry to keep, then for each trail its name and the first possible id to keep.
     # Returns false if another seal is the last one: then nothing is trimmed.
-    """#!lua
+    """#!lua flags=allow-oom
     local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
     if (last and last[2][4] or '') ~= ARGV[1] then return false end
     local id = redis.call('XADD', KEYS[1], '*', 'seal', ARGV[2], 'signature', ARGV[3])

@@ -34,6 +34,8 @@ class Outcome(IntEnum):
 
 UNSEALED = -2
 """In the place of outcomes: the whole batch was left alone, too many audit records wait for their seal."""
+TRAIL_ENDED, LETTERS_ENDED = -3, -4
+"""Likewise: the stream takes no more entries, for somebody wrote one under the last possible id."""
 
 
 class Mark(msgspec.Struct, array_like=True, frozen=True, gc=False):

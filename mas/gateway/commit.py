@@ -24,6 +24,15 @@ if redis.call('GETRANGE', policy, 0, 31) ~= version then return redis.call('GET'
 local unsealed = redis.call('XLEN', audit) - (redis.call('HGET', sealed, 'messages') or 0)
 if unsealed >= max_unsealed then return -2 end
 redis.call('XLEN', dead)
+-- A stream whose last id nothing can follow takes no record: then nothing is delivered either.
+for _, stream in ipairs({audit, dead}) do
+  local told = redis.pcall('XINFO', 'STREAM', stream)
+  for at = 1, told.err and 0 or #told, 2 do
+    if told[at] == 'last-generated-id' and told[at + 1]:sub(1, 21) == '18446744073709551615-' then
+      return stream == audit and -3 or -4
+    end
+  end
+end
 -- Whether it may do what it is about to, asked where it does nothing: denied later, it would be half done.
 if changes[1] then redis.call('XACK', changes[1][1], group, '0-0') end
 redis.call('XADD', nothing, 'NOMKSTREAM', '*', 'x', '')

@@ -7,7 +7,7 @@ from mas.audit import Counter
 from mas.clock import Clock
 from mas.directory import Mirror
 from mas.gateway.batch import Batch, decide_batch, refuse_batch
-from mas.gateway.change import UNSEALED, Outcome, pack
+from mas.gateway.change import LETTERS_ENDED, TRAIL_ENDED, UNSEALED, Outcome, pack
 from mas.gateway.commit import COMMIT
 from mas.gateway.counts import DecisionCounts
 from mas.gateway.floods import Floods
@@ -23,7 +23,11 @@ from mas.settings import GatewaySettings
 from mas.trust import Keyring
 
 _FULL = 0.5
-"""Seconds until a gateway looks again whether the trail has room."""
+"""Seconds until a gateway looks again whether there is room."""
+_ENDED = (
+    "somebody wrote an entry under the last possible id, and none can follow; nothing is committed until it is "
+    "deleted with XDEL, and XSETID has set the stream back to the last entry before it"
+)
 
 
 class Judge:
@@ -54,6 +58,11 @@ class Judge:
         self._measures = Measures(settings, keys, keyring)
         self._floods = Floods(settings.authentication.recorded_failures, alarm)
         self._redis_is_ahead = 0.0
+        self._without_room = {
+            UNSEALED: (keys.audit_messages, "too many records wait for their seal; nothing is committed"),
+            TRAIL_ENDED: (keys.audit_messages, _ENDED),
+            LETTERS_ENDED: (keys.dead_letters, _ENDED),
+        }
 
     @property
     def settings(self) -> GatewaySettings:
@@ -152,14 +161,13 @@ class Judge:
     async def _mend(self, batch: Batch, outcome: int | bytes | None) -> None:
         """See to what kept a whole batch from being committed.
 
-        :param outcome: `UNSEALED`, or the policy as it is now
+        :param outcome: why there is no room, or the policy as it is now
         """
         self._counter.give_back(batch.counts)
-        if outcome == UNSEALED:
-            self._alarm("audit:messages", "too many records wait for their seal; nothing is committed")
+        if isinstance(outcome, int):
+            self._alarm(*self._without_room[outcome])
             await self._clock.sleep(_FULL)
         else:
-            assert not isinstance(outcome, int)  # noqa: S101 - there is no other
             self._mirror.take_policy(outcome)
 
     async def _run_commit(self, batch: Batch) -> Any:

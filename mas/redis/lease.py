@@ -12,8 +12,8 @@ from mas.redis.script import Script
 KEEP = Script(
     "keep a lease",
     # KEYS: lease.  ARGV: holder, milliseconds, rank.  Takes a lease that is free or of a higher rank, renews
-    # one's own; 0 when another has it.
-    """
+    # one's own; 0 when another has it. Also where memory is short: whoever may make room needs it.
+    """#!lua flags=allow-oom
     local holder = redis.call('GET', KEYS[1])
     if holder and holder ~= ARGV[1] and tonumber(string.match(holder, '^%d+ ') or 0) <= tonumber(ARGV[3]) then
       return 0

@@ -42,6 +42,11 @@ def decisions(client: Any) -> list[str]:
     return [record["decision"] for record in audit(client)]
 
 
+def alarms(client: Any) -> list[bytes]:
+    events = [event[b"record"] for _, event in client.xrange("audit:security_events")]
+    return [event for event in events if b"ALARM" in event]
+
+
 async def handled(system: Any, client: Any) -> Any:
     """Return what b has handled once nothing moves any more."""
     await decided(client)
@@ -201,6 +206,25 @@ async def test_a_copy_of_a_sealed_delivery_is_handled_neither_again_nor_elsewher
             await system.agent("a").send("b", "x", "twice")
             assert await system.agent("b").got.reaches(2) == ["once", "twice"]
             assert system.agent("a").got.seen == []
+
+
+@pytest.mark.parametrize("stream", ["audit:messages", "dlq:messages"])
+async def test_where_no_record_can_follow_nothing_is_delivered_until_one_can(world, stream):
+    system, client, hand = world
+    hand.send("b", data="before")
+    assert await handled(system, client) == ["before"]
+    before = client.xrevrange(stream, count=1)
+    last = "18446744073709551615-18446744073709551615"
+    client.xadd(stream, {"x": "y"}, id=last)
+    for number in range(3):
+        hand.send("b", data=number)
+    await until(lambda: any(b"last possible id" in event for event in alarms(client)))
+    assert client.xlen("audit:messages") == 1 + (stream == "audit:messages")
+    assert client.xlen("agent.stream:b") == 0
+    client.xdel(stream, last)
+    client.execute_command("XSETID", stream, before[0][0] if before else "0-1")
+    await until(lambda: len(decisions(client)) == 4)
+    assert await handled(system, client) == ["before", 0, 1, 2]
 
 
 async def test_a_third_agent_cannot_answer_with_the_right_correlation_id(world):
