@@ -271,7 +271,8 @@ def _rows(agent: ListedAgent) -> list[list[str]]:
         if instance.revoked is not None:
             status = f"revoked{f': {instance.revoked}' if instance.revoked else ''}"
         token = _span(instance.token_seconds)
-        rows.append([agent.agent_id, instance.instance_id, where, status, token, offers])
+        place = "guest" if instance.guest else where
+        rows.append([agent.agent_id, instance.instance_id, place, status, token, offers])
     return rows or [[agent.agent_id, "", where, agent.status, "", offers]]
 
 

@@ -9,6 +9,7 @@ from mas.errors import IntegrityError
 from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import Keys
 from mas.redis import Redis, Reply
+from mas.registry.enrolment import GUEST
 from mas.trust import Keyring
 
 
@@ -22,6 +23,8 @@ class ListedInstance(msgspec.Struct, frozen=True):
     """How long its token is still good; None: it has none that is."""
     revoked: str | None = None
     """Why, if it was; perhaps empty."""
+    guest: bool = False
+    """Whether it joined for a moment, to speak for its agent, as `mas send` does."""
 
 
 class ListedAgent(msgspec.Struct, frozen=True):
@@ -106,6 +109,7 @@ async def _agent(
                 bool(await alive.result()),
                 milliseconds / 1000 if milliseconds > 0 else None,
                 revoked.get(tombstone_field(agent, InstanceId(name))),
+                name.startswith(GUEST),
             )
         )
     there = any(each.alive or (record.outside and each.token_seconds) for each in instances)
