@@ -19,7 +19,7 @@ from mas.audit.apart import Clerk, NoAnswer
 from mas.audit.apart.words import Examine, Pack
 from mas.audit.author import Author, signer_after
 from mas.audit.draft import Examined
-from mas.audit.events import Events
+from mas.audit.events import EventKind, Events
 from mas.audit.handout import Handout
 from mas.audit.keyfile import KeyFile
 from mas.audit.look import Look, Seen
@@ -31,6 +31,7 @@ from mas.errors import ConfigurationError, RedisUnavailable
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Lease, Redis
+from mas.retention import to_delete
 from mas.settings import AuditSettings
 from mas.trust import Keyring
 
@@ -279,7 +280,9 @@ class Sealer:
         except OSError as error:
             self._events.alarm("audit.archive_dir", f"nothing can be archived: {error}")
             return False
-        link = author.trim(self._clock.wall(), portion.upto, name, digest)
+        gone = await self._too_much_on_disk()
+        deleted = max((archive.archived_to(path) or 0 for path in gone), default=0)
+        link = author.trim(self._clock.wall(), portion.upto, name, digest, deleted=deleted)
         entry = await chain.trim(
             self._redis,
             self._keys,
@@ -293,7 +296,37 @@ class Sealer:
             return False
         self._accept(author, link)
         log.info("audit records archived", archive=name, records=portion.records)
+        if gone:
+            await self._delete(gone, deleted)
         return True
+
+    async def _too_much_on_disk(self) -> list[Path]:
+        """Return the archives that must go, now that another one is written."""
+        age, size = self._settings.archive_max_age, self._settings.archive_max_bytes
+        if age is None and size is None:
+            return []
+
+        def look() -> list[Path]:
+            kept = [each.path for each in archive.listed(self._places.archive)]
+            return to_delete(kept, max_age=age, max_bytes=size, now=self._clock.wall())
+
+        try:
+            return await anyio.to_thread.run_sync(look)
+        except OSError as error:
+            self._events.alarm("audit.archive_dir", f"no archive can be deleted: {error}")
+            return []
+
+    async def _delete(self, gone: list[Path], upto: int) -> None:
+        """Delete archives; the chain says so by now. What cannot be deleted goes with the next."""
+        try:
+            for path in gone:
+                await anyio.Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            self._events.alarm("audit.archive_dir", f"an archive cannot be deleted: {error}")
+            return
+        told = f"deleted {len(gone)} archives, up to seal {upto}: too old, or too much"
+        self._events.post(EventKind.ARCHIVED, str(self._places.archive), detail=told)
+        log.info("audit archives deleted", archives=len(gone), upto=upto)
 
     async def _pack(self, portion: archive.Portion, path: Path) -> str:
         """Write an archive, or have the clerk do it, and return its SHA-256 as hex.

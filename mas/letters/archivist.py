@@ -15,9 +15,10 @@ from redis.exceptions import ResponseError
 from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.keys import Keys
-from mas.letters.archive import Archived, write_archive
+from mas.letters.archive import Archived, archives_in, write_archive
 from mas.log import logger
 from mas.redis import Lease, Redis
+from mas.retention import to_delete
 from mas.settings import LetterSettings
 
 log = logger(__name__)
@@ -59,8 +60,11 @@ class Archivist:
         task_status.started()
         while True:
             try:
-                while await self._lease.keep() and await self.retire():
-                    pass
+                while ours := await self._lease.keep():
+                    if not await self.retire():
+                        break
+                if ours:
+                    await self.delete()
             except (RedisUnavailable, ResponseError) as error:
                 log.warning("cannot look after the dead letters", problem=str(error))
             await self._clock.sleep(INTERVAL)
@@ -91,6 +95,31 @@ class Archivist:
             await self._redis.call("XDEL", self._keys.dead_letters, *some)
         log.info("dead letters archived", letters=len(letters), archive=str(path))
         return len(letters)
+
+    async def delete(self) -> int:
+        """Delete archives that are too old or too much, the trail saying so first; return how many."""
+        bounds = self._settings()
+        if bounds.archive_max_age is None and bounds.archive_max_bytes is None:
+            return 0
+
+        def look() -> list[Path]:
+            return to_delete(
+                archives_in(self._directory),
+                max_age=bounds.archive_max_age,
+                max_bytes=bounds.archive_max_bytes,
+                now=self._clock.wall(),
+            )
+
+        try:
+            gone = await anyio.to_thread.run_sync(look)
+            for path in gone:
+                await self._audit(str(path), "deleted the archive: too old, or too much")
+                await anyio.Path(path).unlink(missing_ok=True)
+                log.info("an archive of dead letters was deleted", archive=str(path))
+        except OSError as error:
+            self._alarm(self._keys.dead_letters, f"an archive cannot be deleted: {error}")
+            return 0
+        return len(gone)
 
     async def _oldest(self, count: int, before: float) -> list[Archived]:
         """Return so many of the oldest letters, and those older than a time, as far as one archive goes."""
