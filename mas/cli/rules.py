@@ -12,6 +12,7 @@ from mas.audit import EventKind
 from mas.cli.deployment import reaching
 from mas.cli.exits import FAILED, REFUSED
 from mas.cli.printable import printable
+from mas.cli.slips import tell_slips
 from mas.cli.table import table
 from mas.directory import Policy, PolicyKeeper, Rule, Ruling, accesses, described, read_policy, rules_of
 from mas.errors import ConfigurationError
@@ -67,8 +68,10 @@ def explain_ruling(
     config: Path | None, sender: str, target: str, kind: str, *, live: bool, as_json: bool
 ) -> int:
     """Print the rule that decides about one message, and return the exit code."""
-    _, policy = _policy(config, live=live)
+    settings, policy = _policy(config, live=live)
     asked = _ask(policy, agent_id(sender), agent_id(target), kind)
+    if not asked.allowed:
+        tell_slips(settings, sender, target)
     if as_json:
         click.echo(msgspec.json.encode(asked))
     else:

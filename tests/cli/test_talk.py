@@ -113,6 +113,14 @@ def test_a_target_that_nobody_registered_is_refused(house):
     assert told == "error: TARGET_UNKNOWN: stranger is not registered\n"
 
 
+def test_a_refusal_names_who_was_probably_meant(house):
+    told = house.typed("request", "scrbe", "echo", "--as", "athor", code=77)
+    assert "note: the configuration has no agent athor; did you mean author?\n" in told
+    assert "note: the configuration has no agent scrbe; did you mean scribe?\n" in told
+    assert "error: AUTHZ_DENIED: athor -> scrbe (echo): nothing grants it" in told
+    assert "note" not in house.typed("request", "scribe", "keep", "--as", "author", code=77)
+
+
 def test_while_it_waits_it_is_listed_as_a_guest(house):
     with house.typing("request", "author", "note", '"in vain"', "--as", "scribe") as waiting:
         house.run.out.expect("author noted in vain")
