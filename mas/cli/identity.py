@@ -267,7 +267,7 @@ def _rows(agent: ListedAgent) -> list[list[str]]:
         return [[agent.agent_id, "", where, status, "", offers]]
     rows = []
     for instance in agent.instances:
-        status = "alive" if instance.alive else "silent"
+        status = "alive" if instance.alive else "left" if instance.left else "silent"
         if instance.revoked is not None:
             status = f"revoked{f': {instance.revoked}' if instance.revoked else ''}"
         token = _span(instance.token_seconds)

@@ -39,7 +39,7 @@ class Traffic:
         for at, cell in enumerate(cells):
             self._widths[at] = max(self._widths[at], min(len(cell), _MOST[at]))
         who, kind, decision, latency = self._widths
-        time = moment(found.seconds) if width is None else _local(found.seconds, narrow=narrow)
+        time = moment(found.seconds) if width is None else local(found.seconds, narrow=narrow)
         before = f"{time}{_GAP}{cells[0]:<{who}}{_GAP}{cells[1]:<{kind}}{_GAP}"
         after = "" if narrow and record.get("reason") else f"{_GAP}{cells[3]:>{latency}}"
         taken = len(before) + max(decision, len(cells[2])) + len(after) + len(_GAP)
@@ -102,8 +102,11 @@ def _short(identifier: str) -> str:
     return identifier if len(identifier) <= first + last else f"{identifier[:first]}…{identifier[-last:]}"
 
 
-def _local(seconds: float, *, narrow: bool) -> str:
-    """Return a time as the clock on the wall shows it, and its date if that is not today's."""
+def local(seconds: float, *, narrow: bool) -> str:
+    """Return a time as the clock on the wall shows it, and its date if that is not today's.
+
+    :param narrow: to the second
+    """
     try:
         at = datetime.fromtimestamp(seconds).astimezone()
     except (ValueError, OverflowError, OSError):
