@@ -72,7 +72,8 @@ def open_console(config: Path | None, options: Sequence[str]) -> NoReturn:
 
     async def found() -> Endpoint:
         async with reaching(config, scripts=()) as at:
-            await _record(at, " ".join((Path(program).name, *options)))
+            # Not its options: whoever types a password there has it in no trail.
+            await _record(at, Path(program).name)
             place = at.redis.endpoint
             return await find_master(place) if place.sentinels else place
 

@@ -164,10 +164,16 @@ def _ask(policy: Policy, sender: AgentId, target: AgentId, kind: str) -> Asked:
 def _expectations(file: Path) -> Iterator[Expected]:
     try:
         listed = yaml.safe_load(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(file)) from None
+    except yaml.MarkedYAMLError as error:
+        place = f"{file}:{error.problem_mark.line + 1}" if error.problem_mark else str(file)
+        raise ConfigurationError(f"it is no YAML: {error.problem}", where=place) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError("it is no YAML", where=str(file)) from error
     if not isinstance(listed, list) or not listed:
-        raise ConfigurationError("expected a list of {from, to, type, expect}", where=str(file))
+        hint = "one line of it is: - {from: a, to: b, type: x, expect: deny}"
+        raise ConfigurationError("expected a list of {from, to, type, expect}", where=str(file), hint=hint)
     for number, entry in enumerate(listed):
         where = f"{file}[{number}]"
         try:
