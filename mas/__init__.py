@@ -2,16 +2,17 @@
 
 Every message goes from an agent through the gateway to another agent's handler, over Redis Streams.
 
-    errors, ids, clock, decision, log, environ, retention   words
-    message, control, keys, trust                           what flows, and what proves it
-    redis, process, supervision, dlp                        machinery that knows nothing of agents
-    settings                                                what a user may write
-    bus, directory, letters, audit                          where things are put
-    gateway, registry, agent, steering                      the residents
-    ops                                                     what shows how they are
-    system, outside                                         what runs a deployment, and one agent elsewhere
-    bench, testing                                          what measures and tests all that
-    cli                                                     what `mas` does
+    errors, ids, clock, decision, log, environ        words
+    retention, threads                                old files, and threads of our own
+    message, control, keys, trust                     what flows, and what proves it
+    redis, process, supervision, dlp                  machinery that knows nothing of agents
+    settings                                          what a user may write
+    bus, directory, letters, audit                    where things are put
+    gateway, registry, agent, steering                the residents
+    ops                                               what shows how they are
+    system, outside                                   what runs a deployment, and one agent elsewhere
+    bench, testing                                    what measures and tests all that
+    cli                                               what `mas` does
 """
 
 from importlib import import_module

@@ -11,7 +11,7 @@ import pytest
 _LAST_WORDS = 10
 """Seconds before a test's time is over, for it to clean up."""
 
-pytest_plugins = ["mas.testing.fixtures"]
+pytest_plugins = ["mas.testing.fixtures", "tests.turns"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,8 +1,12 @@
 """Ratios taken in one run, never a time: the machine is shared and its speed drifts."""
 
+import pytest
+
 from mas.bench import run_floor, run_one_way, run_round_trip
 
 MESSAGES = 4_000
+
+pytestmark = pytest.mark.alone
 
 
 async def test_the_whole_path_keeps_a_fair_share_of_what_the_machine_allows(redis_url):

@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import msgspec
 
 from mas.audit import chain
-from mas.audit.archive import Archive, archived_to, listed
+from mas.audit.archive import Archive, listed, seals_named
 from mas.audit.door import Door, View
 from mas.audit.ending import Ending
 from mas.audit.entire import read_entire
@@ -33,9 +32,10 @@ from mas.audit.source import Chunk, outside_seals, read_file, read_file_apart, r
 from mas.audit.trails import Trail, trail_key
 from mas.audit.verify import Verifier
 from mas.clock import SYSTEM, Clock
-from mas.errors import IntegrityError
+from mas.errors import IntegrityError, MasError
 from mas.keys import Keys
 from mas.redis import Redis
+from mas.threads import in_thread
 from mas.trust import Keyring
 
 Progress = Callable[[int, float], None]
@@ -85,7 +85,11 @@ class AuditTrail:
         while True:
             oldest, share = await _oldest_seal(view), await _shares(view, archives=archives)
             verifier = verifier_for(
-                public or self._file.public_keys(), copies, macs=self._macs, from_first=archives
+                public or self._file.public_keys(),
+                copies,
+                macs=self._macs,
+                from_first=archives,
+                namespace=view.keys.namespace,
             )
 
             def damaged(error: IntegrityError, verifier: Verifier = verifier) -> None:
@@ -125,11 +129,17 @@ class AuditTrail:
                 yield found
 
     async def export(self) -> AsyncGenerator[Chunk]:
-        """Yield all that Redis holds of the trail, with its seals."""
+        """Yield all that Redis holds of the trail, with its seals.
+
+        :raises MasError: at the end, if an archive took away meanwhile what was about to be read
+        """
         view = await self._door.open("export")
+        oldest = await _oldest_seal(view)
         async with aclosing(read_live(view.redis, view.keys)) as chunks:
             async for chunk in chunks:
                 yield chunk
+        if await _oldest_seal(view) != oldest:
+            raise MasError("records went into an archive while they were exported: export again")
 
     async def tail(self, wanted: Filter, *, last: int = 10, follow: bool = False) -> AsyncGenerator[Found]:
         """Yield the last matching records, and with `follow` those that come, until cancelled.
@@ -154,7 +164,11 @@ class AuditTrail:
         await self._door.open("payload", str(found.record.get("message_id", "")))
         if "payload" not in found.record:
             return b""
-        return decrypt(self._keyring, msgspec.convert(found.record, AuditRecord))
+        try:
+            record = msgspec.convert(found.record, AuditRecord)
+        except msgspec.ValidationError as error:
+            raise IntegrityError(f"{found.trail} {found.id}", "no gateway wrote this record") from error
+        return decrypt(self._keyring, record)
 
     async def stats(self) -> dict[str, Any]:
         """Return how much there is, how much of it is sealed, and since when."""
@@ -163,7 +177,7 @@ class AuditTrail:
     async def archives(self) -> list[Archive]:
         """Return the archives in this machine's directory, oldest first."""
         view = await self._door.open("archives")
-        return await anyio.to_thread.run_sync(listed, view.archive)
+        return await in_thread(listed, view.archive)
 
     async def rotate_key(self) -> SealKey:
         """Hand the chain over to a new key; the sealer takes it up by itself.
@@ -181,12 +195,14 @@ def verify_file(
 ) -> Report:
     """Verify an archive or an export, offline: no Redis, no secret.
 
-    An archive must end with the seal that its name says, an export with the newest one known outside. A
-    line that is no entry breaks the trail like one that was altered.
+    An archive must begin and end with the seals that its name says, and is told by that name. An export must
+    begin as what Redis held: with the first seal, or where a trim says so; and end with the newest seal known
+    outside. A line that is no entry breaks the trail like one that was altered.
 
     :raises ConfigurationError: if the file cannot be opened
     """
-    verifier = verifier_for(public, outside, whole=False, ends_at=archived_to(path))
+    archived = seals_named(path)
+    verifier = verifier_for(public, outside, whole=archived is None, archived=archived)
     chunks = read_file(
         path,
         damage=lambda error: verifier.damage(error.what, error.problem),
@@ -209,13 +225,8 @@ def query_file(path: Path, wanted: Filter) -> Iterable[Found]:
 
 
 def verifier_for(public: PublicKeys, outside: Iterable[Raw], **how: Any) -> Verifier:
-    """Return a verifier; of the seals from outside, those count that a believed key signed."""
-    copies: dict[int, str] = {}
-    links = [link for entry in outside if (link := sealed_of(entry))]
-    for signed, seal in links:
-        if public.verify(seal.key, signed.body, signed.signature):
-            copies[seal.sequence] = signed.digest
-    return Verifier(public, outside=copies, **how)
+    """Return a verifier that knows of these seals from outside Redis."""
+    return Verifier(public, outside=[link for entry in outside if (link := sealed_of(entry))], **how)
 
 
 def feed(verifier: Verifier, chunk: Chunk) -> None:

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import anyio
-
 from mas.audit.entry import Raw, order
 from mas.audit.lines import SEALS, write_line
 from mas.audit.seal import RangeSeal, Sealed, sealed_of
+from mas.audit.trails import Trail
 from mas.keys import Keys
 from mas.redis import Redis
+from mas.threads import in_thread
 
 AT_ONCE = 100
 """Seals that go into one archive at most."""
@@ -65,21 +65,25 @@ async def overdue(redis: Redis, keys: Keys, *, surplus: int, before: float) -> P
                 break
             records += link.seal.count
         upto, count = link, number
-    if upto is None or not records:
+    if upto is None or not (records or count == AT_ONCE):
+        # Links without a record go along with those that have some, unless there are too many of them.
         return None
     return Portion(page[:count], upto, page[count][0], records)
 
 
 async def pack(redis: Redis, keys: Keys, seals: Iterable[Raw]) -> bytes:
     """Return the content of an archive: each range's records, then their seal."""
-    unpacked = io.BytesIO()
+    unpacked, ends = io.BytesIO(), dict.fromkeys(Trail, "0-0")
     for entry in seals:
         link = sealed_of(entry)
-        if link is not None and isinstance(seal := link.seal, RangeSeal):
-            records = await redis.call("XRANGE", seal.trail.stream(keys), f"({seal.after}", seal.last)
-            unpacked.write(b"".join(write_line(seal.trail, record) for record in records))
+        # Whatever a trim up to here takes away goes along, also where somebody deleted its seal.
+        for trail, end in link.seal.state.ends.items() if link is not None else ():
+            if order(end) > order(ends[trail]):
+                records = await redis.call("XRANGE", trail.stream(keys), f"({ends[trail]}", end)
+                unpacked.write(b"".join(write_line(trail, record) for record in records))
+                ends[trail] = end
         unpacked.write(write_line(SEALS, entry))
-    return await anyio.to_thread.run_sync(_zip, unpacked.getvalue())
+    return await in_thread(_zip, unpacked.getvalue())
 
 
 def name_of(portion: Portion) -> str:
@@ -88,10 +92,10 @@ def name_of(portion: Portion) -> str:
     return f"audit-{first.seal.sequence:010d}-{portion.upto.seal.sequence:010d}.jsonl.gz"
 
 
-def archived_to(path: Path) -> int | None:
-    """Return the number of the last seal in an archive, as its name says; None if it is no archive."""
+def seals_named(path: Path) -> tuple[int, int] | None:
+    """Return the numbers of the first and last seal in an archive, as its name says; None if it is none."""
     named = _NAME(path.name)
-    return int(named[2]) if named else None
+    return (int(named[1]), int(named[2])) if named else None
 
 
 async def keep(content: bytes, path: Path) -> str:
@@ -99,7 +103,7 @@ async def keep(content: bytes, path: Path) -> str:
 
     :raises OSError: if that fails; nothing must be trimmed then
     """
-    return await anyio.to_thread.run_sync(_keep, content, path)
+    return await in_thread(_keep, content, path)
 
 
 def archives_in(directory: Path) -> Iterable[Path]:
@@ -156,7 +160,8 @@ def _set_aside(path: Path, content: bytes) -> None:
 def _keep(content: bytes, path: Path) -> str:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(path.parent)
-    draft = path.with_name(f"{path.name}.draft-{os.getpid()}")
+    # In two containers that share the directory, processes may have the same id.
+    draft = path.with_name(f"{path.name}.draft-{os.getpid()}-{os.urandom(4).hex()}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:

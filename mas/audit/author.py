@@ -22,10 +22,18 @@ class Author:
     """Writes link after link.
 
     :param last: the link to go on from; None for the first of all
+    :param namespace: the system's, see `Keys`
     """
 
-    def __init__(self, key: SealKey, macs: Mapping[Trail, bytes], last: Sealed | None = None) -> None:
-        self.key, self._macs = key, macs
+    def __init__(
+        self,
+        key: SealKey,
+        macs: Mapping[Trail, bytes],
+        last: Sealed | None = None,
+        *,
+        namespace: str = "",
+    ) -> None:
+        self.key, self._macs, self._namespace = key, macs, namespace
         self.last = last
 
     @property
@@ -53,6 +61,7 @@ class Author:
             at=at,
             previous=self._previous,
             key=self.key.fingerprint,
+            namespace=self._namespace,
             state=State({**self.state.ends, examined.trail: examined.last}, examined.runs),
             trail=examined.trail,
             after=self.after(examined.trail),
@@ -80,6 +89,7 @@ class Author:
                 at=at,
                 previous=self._previous,
                 key=self.key.fingerprint,
+                namespace=self._namespace,
                 state=self.state,
                 upto=upto.seal.sequence,
                 digest=upto.signed.digest,
@@ -98,6 +108,7 @@ class Author:
                 at=at,
                 previous=self._previous,
                 key=self.key.fingerprint,
+                namespace=self._namespace,
                 state=self.state,
                 new_key=raw_public(successor.public),
             )
@@ -111,6 +122,7 @@ class Author:
                 at=at,
                 previous=self._previous,
                 key=self.key.fingerprint,
+                namespace=self._namespace,
                 state=self.state,
                 found=found,
             )

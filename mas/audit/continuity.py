@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from mas.audit.entry import Head, Raw, order
-from mas.audit.record import RUN_LIFE, read_ranges
+from mas.audit.record import BRIEF_LIFE, began, life_of, read_ranges
 
 SLACK = 3600
 """Seconds that the clocks of Redis and of a gateway may be apart."""
@@ -62,9 +62,7 @@ class Continuity:
 
     def state(self, seconds: float) -> dict[str, Run]:
         """Return what must be remembered at this time; runs that are over by then need not be."""
-        self._runs = {
-            name: run for name, run in self._runs.items() if seconds <= began(name) + RUN_LIFE + SLACK
-        }
+        self._runs = {name: run for name, run in self._runs.items() if seconds <= _over(name)}
         return {name: Run(run.last, run.commit, list(run.missing)) for name, run in self._runs.items()}
 
     def _take(self, head: Head, entry_id: bytes) -> str:
@@ -72,7 +70,7 @@ class Continuity:
         run = self._runs.get(head.run)
         if run is None:
             seconds = order(entry_id)[0] / 1000
-            if not began(head.run) - SLACK <= seconds <= began(head.run) + RUN_LIFE + SLACK:
+            if not began(head.run) - SLACK <= seconds <= _over(head.run):
                 return f"its run {head.run} was over: it is a copy of an old record"
             run = self._runs[head.run] = Run()
         if head.count <= run.last:
@@ -114,9 +112,8 @@ def _without(ranges: Ranges, taken: Iterable[tuple[int, int]]) -> Ranges:
     return ranges
 
 
-def began(run: str) -> int:
-    """Return when a run began, in seconds since the epoch; 0 if its name does not say."""
-    try:
-        return int(run[:8], 16)
-    except ValueError:
-        return 0
+def _over(run: str) -> int:
+    """Return from when on nothing of a run is written any more, in seconds since the epoch."""
+    life = life_of(run)
+    # A brief run's writer asks Redis for the time, just before it writes.
+    return began(run) + life + (BRIEF_LIFE if life == BRIEF_LIFE else SLACK)

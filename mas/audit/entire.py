@@ -9,8 +9,6 @@ from contextlib import aclosing, closing, suppress
 from pathlib import Path
 from typing import Final
 
-import anyio
-
 from mas.audit.archive import Archive, holes, listed
 from mas.audit.door import View
 from mas.audit.entry import order
@@ -20,6 +18,7 @@ from mas.audit.source import Chunk, read_file, read_file_apart, read_live
 from mas.audit.trails import Trail
 from mas.errors import IntegrityError
 from mas.log import logger
+from mas.threads import in_thread
 
 log = logger(__name__)
 
@@ -99,7 +98,7 @@ async def _archived(
     view: View, wanted: Filter, first: int, last: int, damage: Callable[[IntegrityError], None] | None
 ) -> AsyncGenerator[Chunk]:
     """Yield the ranges of some seals."""
-    archives = await anyio.to_thread.run_sync(_reaching, view.archive, wanted.since)
+    archives = await in_thread(_reaching, view.archive, wanted.since)
     if archives and wanted.since:
         first = max(first, archives[0].first)
     for start, end in holes(archives, first, last):
@@ -113,8 +112,14 @@ async def _archived(
         if archive.last < due or archive.first > last:
             continue
         held: list[Chunk] = []
+        # To prove an archive, all that lies in it is looked at; to answer, what it is asked for.
+        proven = damage is not None and due <= archive.first and archive.last <= last
         async with aclosing(read_file_apart(archive.path, wanted=wanted.wants, damage=damage)) as chunks:
             async for chunk in chunks:
+                if proven:
+                    due = archive.last + 1
+                    yield chunk
+                    continue
                 if chunk.trail is not None:
                     held.append(chunk)
                     continue

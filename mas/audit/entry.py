@@ -69,7 +69,7 @@ def open_entries(entries: Sequence[Raw], key: bytes | None) -> list[Head | str]:
                 continue
         try:
             heads.append(_decode(body))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             heads.append("its record does not decode")
     return heads
 

@@ -83,13 +83,21 @@ class Events:
     """One process's pen in the trail of security events.
 
     :param writer: who writes, by role and host
+    :param brief: whether the process is one of many that come and go, as those of commands do
     """
 
     def __init__(
-        self, redis: Redis, keys: Keys, keyring: Keyring, writer: str, *, clock: Clock = SYSTEM
+        self,
+        redis: Redis,
+        keys: Keys,
+        keyring: Keyring,
+        writer: str,
+        *,
+        brief: bool = False,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._redis, self._stream, self._clock = redis, keys.audit_security, clock
-        self._counter = Counter(writer, trail_key(keyring, keys.audit_security))
+        self._counter = Counter(writer, trail_key(keyring, keys.audit_security), brief=brief)
         self._due: deque[_Told] = deque()
         self._wake, self._one_at_a_time = anyio.Event(), anyio.Lock()
         self._alarms: dict[tuple[str, str], float] = {}
@@ -138,8 +146,11 @@ class Events:
         """Return once Redis has every event posted so far; the errors are those of `write`."""
         async with self._one_at_a_time:
             while self._due:
-                await self._put(self._due[0])
-                self._due.popleft()
+                told = self._due[0]
+                await self._put(told)
+                if self._due and self._due[0] is told:
+                    # Unless too many came meanwhile, and it was given up: the next one is not written yet.
+                    self._due.popleft()
 
     async def _flush_patiently(self) -> None:
         while self._due:
@@ -151,7 +162,9 @@ class Events:
 
     async def _put(self, told: _Told) -> None:
         counter = self._counter
-        counter.begin_commit(self._clock.wall())
+        # A run's name says when it began, and is compared with its entries' ids: so by the clock of both.
+        seconds, _ = await self._redis.call("TIME")
+        counter.begin_commit(int(seconds))
         record = SecurityEvent(
             counter.gateway,
             counter.run,

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-import anyio
-
 from mas.audit import chain
 from mas.audit.author import Author, signer_after
 from mas.audit.keyfile import KeyFile
@@ -14,6 +12,7 @@ from mas.clock import Clock
 from mas.errors import MasError
 from mas.keys import Keys
 from mas.redis import Redis
+from mas.threads import in_thread
 
 _ATTEMPTS: Final = 50
 
@@ -30,10 +29,11 @@ async def hand_over(
         tip = await chain.tip(redis, keys)
         if tip.link is None:
             raise MasError("there is no seal yet, hence no key to hand over from")
-        key = await anyio.to_thread.run_sync(file.load_for, signer_after(tip.link.seal))
-        successor = await anyio.to_thread.run_sync(file.prepare)
-        link = Author(key, macs, tip.link).hand_over(clock.wall(), successor)
+        key = await in_thread(file.load_for, signer_after(tip.link.seal))
+        successor = await in_thread(file.prepare)
+        link = Author(key, macs, tip.link, namespace=keys.namespace).hand_over(clock.wall(), successor)
         if await chain.append(redis, keys, tip.signature, link.signed) is not None:
-            await anyio.to_thread.run_sync(file.complete)
+            # The sealer may have found it announced, and put it there before us.
+            await in_thread(file.load_for, successor.fingerprint)
             return successor
     raise MasError("the chain of seals grows too fast to hand it over; try again")

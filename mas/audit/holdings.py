@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import anyio
-
 from mas.audit import chain
 from mas.audit.archive import holes, listed
 from mas.audit.author import signer_after
@@ -12,6 +10,7 @@ from mas.audit.entry import order
 from mas.audit.seal import sealed_of
 from mas.audit.source import read_after
 from mas.audit.trails import Trail
+from mas.threads import in_thread
 
 
 async def holdings(view: View) -> dict[str, Any]:
@@ -44,7 +43,7 @@ async def holdings(view: View) -> dict[str, Any]:
         "key": signer_after(tip.link.seal) if tip.link else None,
         "bytes": await redis.call("MEMORY", "USAGE", keys.audit_seals, "SAMPLES", 100) or 0,
     }
-    archives = await anyio.to_thread.run_sync(listed, view.archive)
+    archives = await in_thread(listed, view.archive)
     oldest = await redis.call("XRANGE", keys.audit_seals, "-", "+", "COUNT", 1)
     first = sealed_of(oldest[0]) if oldest else None
     told["archives"] = {

@@ -5,6 +5,7 @@ in between, the key that the chain asks for is on the disk.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from mas.audit.signing import PublicKeys, SealKey, public_pem
@@ -44,11 +45,9 @@ class KeyFile:
         :raises ConfigurationError: if neither the key nor its successor is that one
         """
         key = self.load()
-        if key.fingerprint != fingerprint and self._next.exists():
-            successor = SealKey.load(self._next)
-            if successor.fingerprint == fingerprint:
-                self.complete()
-                key = successor
+        if key.fingerprint != fingerprint:
+            self.complete(fingerprint)
+            key = self.load()
         if key.fingerprint != fingerprint:
             raise ConfigurationError(
                 f"the chain of seals is signed by key {fingerprint}, and this one is {key.fingerprint}",
@@ -67,10 +66,21 @@ class KeyFile:
             raise self._cannot(error) from error
         return SealKey.load(self._next)
 
-    def complete(self) -> None:
-        """Let the successor take the key's place; the old key is of no more use and is gone."""
-        self._publish(SealKey.load(self._next))
-        self._next.replace(self.path)
+    def complete(self, fingerprint: str) -> None:
+        """Let the successor take the key's place if it is the one that the chain names; the old key is gone.
+
+        Several may want that at once, who announced it and each sealer that finds it announced: one does it.
+        """
+        try:
+            successor = SealKey.load(self._next)
+        except ConfigurationError:
+            if os.path.lexists(self._next):
+                raise
+            return
+        if successor.fingerprint == fingerprint:
+            self._publish(successor)
+            with suppress(FileNotFoundError):
+                self._next.replace(self.path)
 
     def public_keys(self) -> PublicKeys:
         """Return the public keys.

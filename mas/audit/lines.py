@@ -62,7 +62,10 @@ def read_line(line: bytes) -> tuple[str, Raw]:
 
     :raises ValueError: if it is no such line
     """
-    read = _decode(line)
+    try:
+        read = _decode(line)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
     if read.trail not in _NAMES or not _is_id(read.id):
         raise ValueError(f"{read.trail[:60]} {read.id[:60]}")
     if read.fields is not None:
@@ -124,7 +127,7 @@ def _is_plain(body: bytes, proof: bytes) -> bool:
     try:
         same: Any = msgspec.json.decode(body, type=msgspec.Raw)
         body.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return (
         bytes(same) == body and b"\n" not in body and b"\r" not in body and proof.isascii() and proof != b""

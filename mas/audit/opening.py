@@ -38,7 +38,7 @@ async def open_trail(
     keyring, url = way_in(settings, environ)
     keys = Keys(settings.namespace)
     timeouts = settings.gateway.redis
-    places = Places.of(settings.gateway.audit, settings.data_dir, settings.base)
+    places = Places.of(settings.gateway.audit, settings.data_dir, settings.base, settings.namespace)
     async with open_redis(
         Endpoint.parse(url, allow_plaintext=timeouts.allow_plaintext),
         name="mas:audit",
@@ -46,7 +46,7 @@ async def open_trail(
         response_timeout=timeouts.response_timeout,
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
-        events = Events(redis, keys, keyring, f"reader at {socket.gethostname()}")
+        events = Events(redis, keys, keyring, f"reader at {socket.gethostname()}", brief=True)
         try:
             yield AuditTrail(redis, keys, keyring, events, places, actor=actor or this_user())
         except ResponseError as error:

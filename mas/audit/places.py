@@ -18,15 +18,16 @@ class Places(NamedTuple):
     """The directory of archives."""
 
     @classmethod
-    def of(cls, settings: AuditSettings, data_dir: Path, base: Path) -> "Places":
+    def of(cls, settings: AuditSettings, data_dir: Path, base: Path, namespace: str) -> "Places":
         """Return the files.
 
         :param base: where relative paths begin
+        :param namespace: the system's: of several that share a directory, each has its own for archives
         """
         return cls(
             base / settings.key_file if settings.key_file else data_dir / "audit.key",
             base / settings.sink_file if settings.sink_file else data_dir / "audit-seals.jsonl",
-            base / settings.archive_dir if settings.archive_dir else data_dir / "audit-archive",
+            (base / settings.archive_dir if settings.archive_dir else data_dir / "audit-archive") / namespace,
         )
 
     @property
@@ -35,11 +36,13 @@ class Places(NamedTuple):
         return self.key.with_suffix(".pub")
 
 
-def sink_of(settings: AuditSettings, places: Places) -> Sink | None:
-    """Return where seals go besides Redis."""
+def sink_of(settings: AuditSettings, places: Places, namespace: str) -> Sink | None:
+    """Return where the seals of one system go besides Redis."""
     match settings.sink:
         case "file":
-            return FileSink(places.seals, size=settings.sink_file_size, files=settings.sink_files)
+            return FileSink(
+                places.seals, size=settings.sink_file_size, files=settings.sink_files, namespace=namespace
+            )
         case "stdout":
             return StdoutSink()
         case "command":

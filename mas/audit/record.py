@@ -1,10 +1,10 @@
 """One decision, as the trail keeps it, and the numbers that make a missing one show.
 
 Each record carries its gateway, a number and a MAC. Numbers rise by one within a `run`; a gateway begins
-a new run when it starts, once a day, and when it cannot know whether its last commit happened. A number
-that was taken for a record which the commit then did not write is declared unwritten by every record of
-the gateway's next commit. So whoever reads a run knows of each number what became of it, one commit
-later at the latest.
+a new run when it starts, once a day, and when it cannot know whether its last commit happened; a command,
+of which there may be thousands a day, begins one that is over in a minute. A number that was taken for a
+record which the commit then did not write is declared unwritten by every record of the gateway's next
+commit. So whoever reads a run knows of each number what became of it, one commit later at the latest.
 """
 
 import secrets
@@ -20,6 +20,10 @@ from mas.trust.mac import mac
 
 RUN_LIFE = 86_400
 """Seconds a run lasts at most, so that its number need not be remembered for ever."""
+BRIEF_LIFE = 60
+"""The same for a brief run: each seal carries what is remembered of all, and each command may begin one."""
+_BRIEF = "b-"
+"""Stands in the name of a brief run behind the time at which it began."""
 
 
 class AuditRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -77,10 +81,11 @@ class Counter:
     """Numbers a gateway's records, one commit after the other.
 
     :param key: of the trail that the records go to; see `mas.audit.trails`
+    :param brief: whether runs are to be forgotten soon
     """
 
-    def __init__(self, gateway: str, key: bytes) -> None:
-        self.gateway, self._key = gateway, key
+    def __init__(self, gateway: str, key: bytes, *, brief: bool = False) -> None:
+        self.gateway, self._key, self._brief = gateway, key, brief
         self.begin_run()
 
     def begin_run(self) -> None:
@@ -97,7 +102,8 @@ class Counter:
         """
         if now >= self._ends:
             self.begin_run()
-            self.run, self._ends = f"{int(now):08x}{secrets.token_hex(4)}", now + RUN_LIFE
+            self.run = f"{int(now):08x}{_BRIEF if self._brief else ''}{secrets.token_hex(4)}"
+            self._ends = now + life_of(self.run)
         lost = sum(number >= self.commit for number in self._unwritten)
         if self._next - self.commit > lost:
             # Some record of the last commit stands and says what it declared.
@@ -123,6 +129,19 @@ class Counter:
         """Return a record as its stream entry holds it."""
         body = _encode(record)
         return ("record", body.decode(), "mac", mac(self._key, body))
+
+
+def began(run: str) -> int:
+    """Return when a run began, in seconds since the epoch; 0 if its name does not say."""
+    try:
+        return int(run[:8], 16)
+    except ValueError:
+        return 0
+
+
+def life_of(run: str) -> int:
+    """Return how many seconds a run lasts at most, which its name says."""
+    return BRIEF_LIFE if run.startswith(_BRIEF, 8) else RUN_LIFE
 
 
 def write_ranges(numbers: Iterable[int]) -> str:

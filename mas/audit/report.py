@@ -13,6 +13,8 @@ MOST_FLAWS: Final = 1000
 class Report(msgspec.Struct):
     """Whether a trail is as it was written, and as far as anybody can tell."""
 
+    namespace: str = ""
+    """The system whose seals they are."""
     seals: int = 0
     first_seal: int = 0
     last_seal: int = 0

@@ -6,18 +6,24 @@ the public key can check it; nobody without the private one can make another.
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from mas.audit.continuity import Run
-from mas.audit.entry import MARK, Head
+from mas.audit.entry import MARK, Head, order
 from mas.audit.trails import Trail
 
 ANY = ("*",)
 """Stands for a list too long to keep."""
 _MOST_NAMES = 500
+_RAW_KEY = 32
+"""Bytes of a public key."""
+_MOST_RECORDS = 1 << 31
+"""A count above that is nothing that Redis could be asked for."""
+_shaped = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII).fullmatch
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,6 +58,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     key: str
     """Fingerprint of the key that signs."""
     state: State
+    namespace: str = ""
+    """Which of several systems in one Redis, which may share key, sink and directory."""
 
 
 class RangeSeal(Link, frozen=True, kw_only=True, tag="range"):
@@ -142,15 +150,45 @@ class Sealed(NamedTuple):
 
 
 def sealed_of(entry: list[Any]) -> Sealed | None:
-    """Return the link in an entry of the seals' stream, None if there is none."""
+    """Return the link in an entry of the seals' stream, None if there is none.
+
+    Whoever may write there may write anything that looks like one: what no sealer writes is none.
+    """
     fields = entry[1]
     if len(fields) != 4 or fields[0] != b"seal" or fields[2] != b"signature":
         return None
     signed = Signed(fields[1], fields[3], entry[0])
     try:
-        return Sealed(signed, signed.open())
-    except msgspec.DecodeError:
+        seal = signed.open()
+    except (msgspec.DecodeError, RecursionError):
         return None
+    return Sealed(signed, seal) if _is_sound(seal) else None
+
+
+def _is_sound(seal: AnySeal) -> bool:
+    """Say whether a link can be followed: each id in it is one, and what is encoded decodes."""
+    ids, coded = list(seal.state.ends.values()), ""
+    match seal:
+        case RangeSeal():
+            ids += [seal.after, seal.first, seal.last]
+            coded = seal.marks
+        case TrimSeal():
+            ids += seal.ends.values()
+        case KeySeal():
+            coded = seal.new_key
+    try:
+        decoded = base64.b64decode(coded, validate=True)
+    except ValueError:
+        return False
+    return (
+        all(map(_is_id, ids))
+        and (not isinstance(seal, KeySeal) or len(decoded) == _RAW_KEY)
+        and (not isinstance(seal, RangeSeal) or 0 < seal.count <= _MOST_RECORDS)
+    )
+
+
+def _is_id(text: str) -> bool:
+    return _shaped(text) is not None and max(order(text)) < 1 << 64
 
 
 class Index:

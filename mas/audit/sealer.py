@@ -7,6 +7,7 @@ it. If less is found than was sealed, the chain goes on from what is remembered,
 """
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from mas.log import logger
 from mas.redis import Lease, Redis
 from mas.retention import to_delete
 from mas.settings import AuditSettings
+from mas.threads import in_thread
 from mas.trust import Keyring
 
 log = logger(__name__)
@@ -75,12 +77,12 @@ class Sealer:
         self._macs = {trail: trail_key(keyring, trail.stream(keys)) for trail in Trail}
         self._clerk = clerk
         self._file = KeyFile(places.key, places.public)
-        self._handout = Handout(redis, keys, sink_of(settings, places), events, clock)
+        self._handout = Handout(redis, keys, sink_of(settings, places, keys.namespace), events, clock)
         self._lease = self._contend(_SUITED if suited else _BUSY)
         self._author: Author | None = None
         self._expected = b""
         self._remembered: Sealed | None = None
-        self._lengths = dict.fromkeys(Trail, 0)
+        self._aim: tuple[int, float] | None = None
         self._next_look = self._last_look = self._next_retention = self._held_until = 0.0
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -88,11 +90,12 @@ class Sealer:
 
         :raises ConfigurationError: at the start, if the key cannot be used
         """
-        await anyio.to_thread.run_sync(self._file.load)
+        await in_thread(self._file.load)
         task_status.started()
         async with anyio.create_task_group() as tasks:
             if self._clerk is not None:
                 tasks.start_soon(self._clerk.run)
+            tasks.start_soon(self._handout.run)
             try:
                 await self._go_on()
             finally:
@@ -128,10 +131,13 @@ class Sealer:
             if due and not await self._seal_new():
                 self._author = None
                 continue
-            await self._handout.go_on()
+            self._handout.go_on()
             if now >= self._next_retention:
                 self._next_retention = now + _RETENTION
-                await self._retire()
+                if await self._retire():
+                    # However much there is to archive, what is new does not wait for it.
+                    self._next_retention = now
+                    continue
             pause = self._next_look - self._clock.monotonic()
             if pause > 0:
                 await self._clock.sleep(min(pause, _GLANCE))
@@ -146,8 +152,12 @@ class Sealer:
 
     async def _much_is_new(self) -> bool:
         """Say whether a burst began after the last look, and has filled a seal since."""
-        length: int = await self._redis.call("XLEN", self._keys.audit_messages)
-        return length - self._lengths[Trail.MESSAGES] >= self._settings.seal_batch * _FULL
+        length = self._redis.post("XLEN", self._keys.audit_messages)
+        sealed = await self._redis.call("HGET", self._keys.audit_sealed, Trail.MESSAGES)
+        unsealed: int = await length.result()
+        with suppress(ValueError):  # somebody else wrote there: the next look puts it right
+            unsealed -= int(sealed or 0)
+        return unsealed >= self._settings.seal_batch * _FULL
 
     async def _stand_back(self) -> None:
         """Leave the lease to whoever can seal."""
@@ -167,21 +177,23 @@ class Sealer:
         :raises ConfigurationError: if another key than ours signs it
         """
         tip = await chain.tip(self._redis, self._keys)
-        self._expected = tip.signature
+        self._expected, self._aim = tip.signature, None
         outside = await self._handout.take_up(tip.link)
-        key = await anyio.to_thread.run_sync(self._file.load)
+        key = await in_thread(self._file.load)
         public = self._file.public_keys()
         known = [
             link
             for link in (tip.link, self._remembered, outside)
-            if link and public.verify(link.seal.key, link.signed.body, link.signed.signature)
+            if link
+            and link.seal.namespace == self._keys.namespace
+            and public.verify(link.seal.key, link.signed.body, link.signed.signature)
         ]
         newest = max(known, key=lambda link: link.seal.sequence, default=None)
         if newest is not None or tip.link is not None:
             last = newest or tip.link
             assert last is not None  # noqa: S101 - one of them is
-            key = await anyio.to_thread.run_sync(self._file.load_for, signer_after(last.seal))
-        author = Author(key, self._macs, newest)
+            key = await in_thread(self._file.load_for, signer_after(last.seal))
+        author = Author(key, self._macs, newest, namespace=self._keys.namespace)
         here = tip.link if tip.link in known else None
         if tip.signature and (newest is None or here is None or here.signed.body != newest.signed.body):
             await self._restart(author, here)
@@ -207,7 +219,6 @@ class Sealer:
         busiest = 0
         for trail, look in looks.items():
             seen = await (self._seen(author, trail) if look is None else look.seen(author.draft(trail)))
-            self._lengths[trail] = seen.length
             if seen.examined is not None:
                 busiest = max(busiest, seen.examined.count)
                 if not await self._seal(author, seen.examined):
@@ -255,23 +266,28 @@ class Sealer:
         author.accept(link)
         self._expected, self._remembered = link.signed.signature, link
 
-    async def _retire(self) -> None:
-        """Archive and trim what is too much or too old, until nothing is."""
+    async def _retire(self) -> bool:
+        """Archive and trim one portion of what is too much or too old; say whether to go on with it."""
         author, settings = self._author, self._settings
-        if author is None:
-            return
+        if author is None or not await self._lease.keep():
+            return False
+        surplus, before = self._aim or await self._excess()
+        self._aim = None
+        portion = await archive.overdue(self._redis, self._keys, surplus=surplus, before=before)
+        if portion is None or not await self._archive(author, portion):
+            return False
+        # Once something is too old, a tenth more goes with it: archives would be tiny otherwise.
+        self._aim = surplus - portion.records, self._clock.wall() - settings.max_age * 0.9
+        return True
+
+    async def _excess(self) -> tuple[int, float]:
+        """Return how many records are too many, and how old one may be, in seconds since the epoch."""
+        settings = self._settings
         lengths = [await self._redis.call("XLEN", trail.stream(self._keys)) for trail in Trail]
         surplus = sum(lengths) - settings.max_records
         if surplus > 0:
             surplus += settings.max_records // 10
-        before = self._clock.wall() - settings.max_age
-        while await self._lease.keep():
-            portion = await archive.overdue(self._redis, self._keys, surplus=surplus, before=before)
-            if portion is None or not await self._archive(author, portion):
-                return
-            surplus -= portion.records
-            # Once something is too old, a tenth more goes with it: archives would be tiny otherwise.
-            before = self._clock.wall() - settings.max_age * 0.9
+        return surplus, self._clock.wall() - settings.max_age
 
     async def _archive(self, author: Author, portion: archive.Portion) -> bool:
         name = archive.name_of(portion)
@@ -280,8 +296,8 @@ class Sealer:
         except OSError as error:
             self._events.alarm("audit.archive_dir", f"nothing can be archived: {error}")
             return False
-        gone = await self._too_much_on_disk()
-        deleted = max((archive.archived_to(path) or 0 for path in gone), default=0)
+        gone = await self._too_much_on_disk(before=portion)
+        deleted = gone[-1].last if gone else 0
         link = author.trim(self._clock.wall(), portion.upto, name, digest, deleted=deleted)
         entry = await chain.trim(
             self._redis,
@@ -300,27 +316,32 @@ class Sealer:
             await self._delete(gone, deleted)
         return True
 
-    async def _too_much_on_disk(self) -> list[Path]:
-        """Return the archives that must go, now that another one is written."""
+    async def _too_much_on_disk(self, before: archive.Portion) -> list[archive.Archive]:
+        """Return the archives that must go, oldest first, now that another one is written.
+
+        :param before: what that one holds: only what is older can be in those that go
+        """
         age, size = self._settings.archive_max_age, self._settings.archive_max_bytes
         if age is None and size is None:
             return []
 
-        def look() -> list[Path]:
-            kept = [each.path for each in archive.listed(self._places.archive)]
-            return to_delete(kept, max_age=age, max_bytes=size, now=self._clock.wall())
+        def look() -> list[archive.Archive]:
+            kept = archive.listed(self._places.archive)
+            paths = [each.path for each in kept]
+            gone = to_delete(paths, max_age=age, max_bytes=size, now=self._clock.wall())
+            return [each for each in kept[: len(gone)] if each.last < before.upto.seal.sequence]
 
         try:
-            return await anyio.to_thread.run_sync(look)
+            return await in_thread(look)
         except OSError as error:
             self._events.alarm("audit.archive_dir", f"no archive can be deleted: {error}")
             return []
 
-    async def _delete(self, gone: list[Path], upto: int) -> None:
+    async def _delete(self, gone: list[archive.Archive], upto: int) -> None:
         """Delete archives; the chain says so by now. What cannot be deleted goes with the next."""
         try:
-            for path in gone:
-                await anyio.Path(path).unlink(missing_ok=True)
+            for each in gone:
+                await in_thread(partial(each.path.unlink, missing_ok=True))
         except OSError as error:
             self._events.alarm("audit.archive_dir", f"an archive cannot be deleted: {error}")
             return

@@ -17,6 +17,7 @@ import anyio
 from mas.audit.lines import SEALS, read_line
 from mas.audit.seal import Sealed, sealed_of
 from mas.environ import for_others
+from mas.threads import in_thread
 
 _LONGEST_LINE: Final = 4 * 1024 * 1024  # bytes
 _PATIENCE: Final = 30.0  # seconds a command may take
@@ -42,24 +43,31 @@ class FileSink:
 
     :param size: bytes from which on the file is set aside, as `name.1`
     :param files: how many that were set aside are kept
+    :param namespace: whose seals are handed in; those of other systems may lie in the same file
     """
 
-    def __init__(self, path: Path, *, size: int, files: int) -> None:
-        self._path, self._size, self._files = path, size, files
+    def __init__(self, path: Path, *, size: int, files: int, namespace: str = "") -> None:
+        self._path, self._size, self._files, self._namespace = path, size, files, namespace
 
     def last(self) -> Sealed | None:
-        """Return the seal in the last whole line."""
+        """Return this system's seal in the last whole line that has one."""
         for path in (self._path, self._aside(1)):
-            with suppress(OSError, ValueError), path.open("rb") as file:
+            with suppress(OSError), path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE))
                 for line in reversed(file.read().splitlines(keepends=True)):
-                    if line.endswith(b"\n"):
-                        return _seal_in(line)
+                    # One that a crash cut short may stand by itself, and even be the last.
+                    with suppress(ValueError):
+                        if (
+                            line.endswith(b"\n")
+                            and (link := _seal_in(line))
+                            and link.seal.namespace == self._namespace
+                        ):
+                            return link
         return None
 
     async def put(self, lines: Sequence[bytes]) -> None:
         """Append the lines and see them on the disk."""
-        await anyio.to_thread.run_sync(self._put, b"".join(lines))
+        await in_thread(self._put, b"".join(lines))
 
     def _put(self, lines: bytes) -> None:
         with suppress(FileNotFoundError):
@@ -93,7 +101,7 @@ class StdoutSink:
 
     async def put(self, lines: Sequence[bytes]) -> None:
         """Write the lines at once."""
-        await anyio.to_thread.run_sync(self._put, b"".join(lines))
+        await in_thread(self._put, b"".join(lines))
 
     @staticmethod
     def _put(lines: bytes) -> None:

@@ -10,15 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import anyio
-
-from mas.audit.entry import Raw
+from mas.audit.entry import Raw, order
 from mas.audit.lines import SEALS, entry_of, is_seal, numbered, read_line
 from mas.audit.seal import RangeSeal, sealed_of
 from mas.audit.trails import Trail
 from mas.errors import ConfigurationError, IntegrityError
 from mas.keys import Keys
 from mas.redis import Redis, Reply
+from mas.threads import in_thread
 
 _PAGE: Final = 1000
 _AHEAD: Final = 4  # ranges asked for before they are looked at
@@ -57,7 +56,9 @@ async def read_live(redis: Redis, keys: Keys, *, wanted: Wanted = lambda _: True
                 if link is None or not isinstance(seal := link.seal, RangeSeal):
                     asked.append((entry, None, None))
                     continue
-                after, ends[seal.trail] = ends[seal.trail], seal.last
+                after = ends[seal.trail]
+                # One that leads back is no sealer's: nothing is to be read twice for it.
+                ends[seal.trail] = max(after, seal.last, key=order)
                 stream = seal.trail.stream(keys)
                 reply = (
                     redis.post("XRANGE", stream, f"({after}", seal.last, "COUNT", seal.count + _STRANGERS)
@@ -116,7 +117,7 @@ async def read_file_apart(
 ) -> AsyncGenerator[Chunk]:
     """Yield what `read_file` does, each chunk read in a thread: unpacking and decoding take their time."""
     chunks = read_file(path, wanted=wanted, damage=damage)
-    while chunk := await anyio.to_thread.run_sync(_next, chunks):
+    while chunk := await in_thread(_next, chunks):
         yield chunk
 
 

@@ -5,7 +5,7 @@ the public key is enough. What no seal covers yet is compared by number and, wit
 A seal known from outside Redis also shows that nothing was cut off before it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mas.audit.author import signer_after
 from mas.audit.continuity import Continuity
@@ -32,32 +32,39 @@ class Verifier:
     """Feed it each range's records and then their seal, in the chain's order, and at last the unsealed.
 
     :param keys: whose signatures are believed; a key that hands over adds its successor
-    :param outside: digests of seals by number, from outside Redis
+    :param outside: seals from outside Redis; those count that a believed key signed
     :param macs: each trail's key, by which unsealed records are checked; without, only their numbers are
     :param whole: the chain must begin at its first link, or where a trim says that it does
     :param from_first: the chain must begin at its first link, or after those whose archives a trim says
         were deleted
-    :param ends_at: the seal that must be the last one; None: the newest one known from outside
+    :param namespace: of the system whose seals they must be; None: that of the first one
+    :param archived: the first and the last seal that an archive must hold, and nothing behind that; None: it
+        is none, and must end with the newest seal known from outside
     """
 
     def __init__(
         self,
         keys: PublicKeys,
         *,
-        outside: Mapping[int, str] | None = None,
+        outside: Iterable[Sealed] = (),
         macs: Mapping[Trail, bytes] | None = None,
         whole: bool = True,
         from_first: bool = False,
-        ends_at: int | None = None,
+        namespace: str | None = None,
+        archived: tuple[int, int] | None = None,
     ) -> None:
-        self._keys, self._outside, self._macs, self._whole = keys, dict(outside or {}), macs or {}, whole
-        self._ends_at, self._from_first = ends_at, from_first
+        self._namespace = namespace
+        self._keys, self._macs, self._whole = keys, macs or {}, whole
+        self._archived, self._from_first = archived, from_first
+        self._copies = sorted(outside, key=lambda link: link.seal.sequence)
+        self._outside: dict[tuple[str, int], str] = {}
         self._pending: dict[Trail, list[Raw]] = {trail: [] for trail in Trail}
         self._last: Sealed | None = None
         self._first: AnySeal | None = None
         self._begins_after: dict[Trail, str] = {}
         self._trim: TrimSeal | None = None
         self._report = Report(macs_checked=bool(macs))
+        self._believe_copies()
 
     @property
     def done(self) -> int:
@@ -102,6 +109,7 @@ class Verifier:
         """Check what no seal covers, and both ends of the chain."""
         self._check_beginning()
         self._check_end()
+        self._report.namespace = self._namespace or ""
         state = self._last.seal.state if self._last else State()
         for trail, entries in self._pending.items():
             self._check_unsealed(trail, entries, Continuity(state.runs))
@@ -109,6 +117,23 @@ class Verifier:
 
     def _flaw(self, where: str, problem: str, trail: str = "") -> None:
         self._report.add(Flaw(where, problem, trail))
+
+    def _believe_copies(self) -> None:
+        """Take in the seals from outside whose keys are known by now, in the order of their numbers."""
+        unknown = []
+        for link in self._copies:
+            signed, seal = link
+            if not self._keys.verify(seal.key, signed.body, signed.signature):
+                unknown.append(link)
+                continue
+            if isinstance(seal, KeySeal):
+                # Where the chain was cut off before it, nothing else tells of the key that came after.
+                self._keys.add(seal.new_key)
+            place = seal.namespace, seal.sequence
+            if self._outside.setdefault(place, signed.digest) != signed.digest:
+                where = f"seal {seal.sequence}"
+                self._flaw(where, "there are two of this number outside redis: forked, or rolled back")
+        self._copies = unknown
 
     def _check_link(self, link: Sealed) -> None:
         signed, seal = link
@@ -122,6 +147,11 @@ class Verifier:
             self._flaw(where, known)
         elif isinstance(seal, KeySeal):
             self._keys.add(seal.new_key)
+            self._believe_copies()
+        if self._namespace is None:
+            self._namespace = seal.namespace
+        if seal.namespace != self._namespace:
+            self._flaw(where, f"is of another system, whose namespace is {seal.namespace or 'empty'}")
         if last is None:
             self._first, self._report.first_seal = seal, seal.sequence
         else:
@@ -133,7 +163,7 @@ class Verifier:
                 )
             elif seal.previous != last.signed.digest:
                 self._flaw(where, f"does not continue seal {last.seal.sequence}: one of the two was replaced")
-        copy = self._outside.get(seal.sequence)
+        copy = self._outside.get((seal.namespace, seal.sequence))
         if copy == signed.digest:
             self._report.outside += 1
         elif copy is not None:
@@ -164,6 +194,9 @@ class Verifier:
         first, trim = self._first, self._trim
         if trim is not None:
             self._report.archived_to = trim.upto
+        if self._archived and self._report.first_seal != self._archived[0]:
+            where = f"seal {self._report.first_seal}" if first else "the beginning"
+            self._flaw(where, f"the archive begins here, and not with seal {self._archived[0]}")
         if first is None or not self._whole:
             return
         if first.sequence == 1:
@@ -188,15 +221,20 @@ class Verifier:
     def _check_end(self) -> None:
         last = self._report.last_seal
         beginning = f"seal {last}" if last else "the beginning"
-        newest = max(self._outside, default=0)
-        if self._ends_at is not None and last != self._ends_at:
-            self._flaw(beginning, f"the chain ends here, and not with seal {self._ends_at}")
-        elif self._ends_at is None and newest > last:
+        ours = (number for name, number in self._outside if self._namespace in {None, name})
+        newest = max(ours, default=0)
+        if self._archived and last != self._archived[1]:
+            self._flaw(beginning, f"the chain ends here, and not with seal {self._archived[1]}")
+        elif not self._archived and newest > last:
             problem = f"the chain ends here; outside redis there is seal {newest}: cut off or rolled back"
             self._flaw(beginning, problem)
 
     def _check_unsealed(self, trail: Trail, entries: list[Raw], continuity: Continuity) -> None:
         self._report.unsealed += len(entries)
+        if self._archived and entries:
+            where = entries[0][0].decode("utf-8", "replace")
+            self._flaw(where, "from here on, no seal covers what stands in the archive", trail)
+            return
         heads = open_entries(entries, self._macs.get(trail))
         for entry_id, problem in continuity.follow(entries, heads):
             self._flaw(entry_id.decode("utf-8", "replace"), problem, trail)

@@ -40,7 +40,7 @@ async def run_verify(url: str, records: int) -> Proof:
     settings = AuditSettings(max_records=records * 2, seal_interval=0.1)
     async with swept(url), open_redis(url, scripts=SCRIPTS) as redis:
         with TemporaryDirectory() as directory:
-            places = Places.of(settings, Path(directory), Path(directory))
+            places = Places.of(settings, Path(directory), Path(directory), keys.namespace)
             events = Events(redis, keys, keyring, "bench")
             await _write(redis, keys, keyring, records)
             async with anyio.create_task_group() as tasks:

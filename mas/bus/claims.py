@@ -156,16 +156,19 @@ class BareClaims:
             held = await look.result()
             # The idle time seen is what nobody who claimed it since can have reached.
             claims.append((entry, self._claim(stream, entry, idle=held[0][2]) if held else None))
-        return [entry for entry, claim in claims if claim is None or not await claim.result()]
+        failed = [entry for entry, claim in claims if claim is None or not await claim.result()]
+        # Where another task of ours claimed it since, for a start of its handler, it is renewed already.
+        looks = [self._look(stream, entry) for entry in failed]
+        return [entry for entry, look in zip(failed, looks, strict=True) if not await look.result()]
 
     async def attempt(self, stream: str, entry: bytes) -> int:
         """See `Claims`."""
-        held = await self._look(stream, entry).result()
-        if not held:
-            return 0
-        starts = int(held[0][3]) + 1
-        counted = self._claim(stream, entry, "RETRYCOUNT", starts, idle=held[0][2])
-        return starts if await counted.result() else 0
+        while held := await self._look(stream, entry).result():
+            starts = int(held[0][3]) + 1
+            if await self._claim(stream, entry, "RETRYCOUNT", starts, idle=held[0][2]).result():
+                return starts
+            # Claimed since, by another task of ours that renewed it or by somebody else: the next look tells.
+        return 0
 
     async def hand_back(
         self,

@@ -61,7 +61,7 @@ async def reaching(
         response_timeout=timeouts.response_timeout,
         connect_timeout=timeouts.connect_timeout,
     ) as redis:
-        events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
+        events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}", brief=True)
         try:
             yield Deployment(settings, redis, keys, keyring, actor(), events)
         except ResponseError as error:

@@ -59,6 +59,8 @@ def show_report(report: "Report", *, as_json: bool) -> None:
     click.echo(
         f"{report.sealed:,} records under {report.seals:,} seals{numbers}, {report.unsealed:,} not sealed yet"
     )
+    if report.namespace:
+        click.echo(printable(f"of the system whose namespace is {report.namespace}"))
     if report.archived_to and report.first_seal > 1:
         click.echo(f"seals 1 to {report.archived_to:,} are in archives; --archives verifies them too")
     if report.deleted_to:

@@ -77,7 +77,7 @@ def places_of(settings: "Settings") -> "Places":
     """Return where the audit's files are."""
     from mas.audit.places import Places
 
-    return Places.of(settings.gateway.audit, settings.data_dir, settings.base)
+    return Places.of(settings.gateway.audit, settings.data_dir, settings.base, settings.namespace)
 
 
 def look_at(settings: "Settings", look: Callable[["AuditTrail"], Awaitable[Any]]) -> Any:

@@ -1,6 +1,7 @@
 """The gateway: every message passes it, and nothing reaches an agent but through it.
 
-service     read, decide, commit; the one loop
+service     read, have it judged, read on; the one loop
+judge       decide a batch, commit it, see to what was left undone; `news` keeps its mirror up to date
 submission  one entry on its way to a decision
 stages/     the policies, one a file; `pipeline` asks them in turn
 batch       from submissions to one commit; `control` for messages to the gateway

@@ -5,6 +5,7 @@ anything is trimmed: at any moment each letter is in Redis, in an archive, or in
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from mas.log import logger
 from mas.redis import Lease, Redis
 from mas.retention import to_delete
 from mas.settings import LetterSettings
+from mas.threads import in_thread
 
 log = logger(__name__)
 
@@ -85,7 +87,7 @@ class Archivist:
             return 0
         letters = await self._oldest(surplus, now - bounds.max_age * 0.9 if stale else 0.0)
         try:
-            path = await anyio.to_thread.run_sync(write_archive, self._directory, letters)
+            path = await in_thread(write_archive, self._directory, letters)
         except OSError as error:
             self._alarm(self._keys.dead_letters, f"no dead letter can be archived: {error}")
             return 0
@@ -111,10 +113,10 @@ class Archivist:
             )
 
         try:
-            gone = await anyio.to_thread.run_sync(look)
+            gone = await in_thread(look)
             for path in gone:
                 await self._audit(str(path), "deleted the archive: too old, or too much")
-                await anyio.Path(path).unlink(missing_ok=True)
+                await in_thread(partial(path.unlink, missing_ok=True))
                 log.info("an archive of dead letters was deleted", archive=str(path))
         except OSError as error:
             self._alarm(self._keys.dead_letters, f"an archive cannot be deleted: {error}")

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
-
 from mas.audit import Trail
+from mas.audit.seal import sealed_of
 from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import Keys
 from mas.ops.vitals import Enrolled, Stored
@@ -97,10 +96,6 @@ def _parts(keys: Keys) -> list[str]:
     return [stream, of_instance, circuit, *instances, *heartbeat, ingress, lease]
 
 
-class _Numbered(msgspec.Struct):
-    sequence: int
-
-
 async def look(redis: Redis, keys: Keys, first: Iterable[AgentId]) -> Stored:
     """Return what Redis says now.
 
@@ -168,8 +163,6 @@ def _time(entry: bytes) -> float | None:
 
 
 def _number(entry: list[Any]) -> int:
-    """Return the number of a seal, which is shown and not relied on; 0 if it cannot be read."""
-    try:
-        return msgspec.json.decode(entry[1][1], type=_Numbered).sequence
-    except (msgspec.DecodeError, IndexError):
-        return 0
+    """Return the number of a seal, which is shown and not relied on; 0 of what is none."""
+    link = sealed_of(entry)
+    return 0 if link is None else link.seal.sequence

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 from collections.abc import AsyncIterator
+from types import FrameType
 
 import anyio
 
@@ -13,6 +14,10 @@ from mas.process.lines import Lines
 _READ = 65_536
 _LONGEST = 1 << 30
 """Bytes of a line from the owner, which is trusted."""
+
+_FOR_THE_OWNER = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Whoever stops a whole service, or presses Ctrl-C, often signals each of its processes. The owner stops its
+children in its own order, when what they have in hand is done."""
 
 
 class Serving:
@@ -26,8 +31,9 @@ class Serving:
     def __init__(self, owner: int, lifeline: int, reports: int) -> None:
         depend_on(owner, lifeline)
         os.set_inheritable(reports, False)
-        # Ctrl-C is for the owner, which stops its children in its own order.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in _FOR_THE_OWNER:
+            # Not ignored: that would be handed down to whatever the code that runs here starts.
+            signal.signal(number, _leave_it)
         self._orders, self._reports, self._lines = _take_over_stdin(), reports, Lines(_LONGEST)
         self._early: list[bytes] = []
 
@@ -83,6 +89,10 @@ def written_at_once(pipe: int, data: bytes) -> bool:
         return os.write(pipe, data) == len(data)
     except OSError:
         return False
+
+
+def _leave_it(_: int, __: FrameType | None) -> None:
+    """Do nothing about a signal."""
 
 
 def _take_over_stdin() -> int:

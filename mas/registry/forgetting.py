@@ -114,7 +114,7 @@ async def forget(
     :raises redis.exceptions.ResponseError: if Redis refuses, as where it does not let its users be deleted
     """
     agent_id(agent)
-    events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
+    events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}", brief=True)
     if with_mail > 0:
 
         async def audit(what: str) -> None:
@@ -123,6 +123,8 @@ async def forget(
         await bury_mail(redis, keys, keyring, agent, actor=actor, within=with_mail, audit=audit)
     # First a look: Redis users cannot be deleted in the same step, and whoever may go on keeps its own.
     await _step(redis, keys, keyring, agent, do=False)
+    # Before it happens: of an end that a lost connection hides, this says who wanted it.
+    await events.write(EventKind.CONTROL, agent, actor=actor, detail="forget")
     strangers = await _shut_out_all(redis, keys, agent)
     kept = await _step(redis, keys, keyring, agent, strangers, do=True, with_state=with_state)
     await events.write(EventKind.FORGOTTEN, agent, actor=actor, detail="its state is kept" if kept else "")

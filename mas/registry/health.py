@@ -11,7 +11,7 @@ from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Redis, Script
-from mas.registry.enrolment import leave
+from mas.registry.enrolment import HEARTBEAT_LIFE, leave
 
 log = logger(__name__)
 
@@ -54,6 +54,9 @@ _WHY = "no sign of life, or no good token any more"
 class HealthMonitor:
     """Looks after the instances of all processes; several monitors do no harm.
 
+    While Redis is away, or takes no write, signs of life run out that nobody could renew. So whoever is
+    without one then, or within a beat's time of it, is not dead for that.
+
     :param in_flight: seconds that what a dead instance submitted may still wait to be decided
     """
 
@@ -66,11 +69,16 @@ class HealthMonitor:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Look until cancelled; an unreachable Redis is waited out."""
         task_status.started()
+        generation, judges_from = self._redis.generation, self._clock.monotonic()
         while True:
-            try:
-                await self.look()
-            except (RedisUnavailable, ResponseError) as error:
-                log.warning("cannot look after instances", problem=str(error))
+            if self._redis.generation != generation:
+                generation, judges_from = self._redis.generation, self._clock.monotonic() + HEARTBEAT_LIFE
+            if self._clock.monotonic() >= judges_from:
+                try:
+                    await self.look()
+                except (RedisUnavailable, ResponseError) as error:
+                    log.warning("cannot look after instances", problem=str(error))
+                    judges_from = self._clock.monotonic() + HEARTBEAT_LIFE
             await self._clock.sleep(INTERVAL)
 
     async def look(self) -> list[tuple[AgentId, InstanceId]]:

@@ -113,7 +113,7 @@ async def _record(
     actor: str,
     detail: str = "",
 ) -> None:
-    events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}")
+    events = Events(redis, keys, keyring, f"operator at {socket.gethostname()}", brief=True)
     await events.write(kind, done.tombstone.field, actor=actor, detail=detail)
 
 

@@ -17,6 +17,7 @@ from mas.redis import Redis, Subscriber
 from mas.registry.alarm import Alarm, log_alarm
 from mas.registry.revocation import bury
 from mas.registry.tombstone_file import TombstoneFile
+from mas.threads import in_thread
 from mas.trust import Keyring
 
 log = logger(__name__)
@@ -53,7 +54,7 @@ class TombstoneKeeper:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Keep them until cancelled; ready once disk and Redis have been read."""
         if self._file is not None:
-            for tombstone in await anyio.to_thread.run_sync(self._file.load):
+            for tombstone in await in_thread(self._file.load):
                 self._tombstones.learn(tombstone)
         self._subscriber.listen(self._keys.system, self._hear)
         try:
@@ -86,7 +87,7 @@ class TombstoneKeeper:
                 self._alarm(error.what, error.problem)
         if news and self._file is not None:
             try:
-                await anyio.to_thread.run_sync(self._file.keep, list(self._tombstones))
+                await in_thread(self._file.keep, list(self._tombstones))
             except OSError as error:
                 log.error("tombstones cannot be kept on disk", problem=str(error))  # noqa: TRY400 - told plainly
         for tombstone in self._tombstones:

@@ -80,9 +80,9 @@ class Settings:
 
     @property
     def letter_archive(self) -> Path:
-        """Return where archives of dead letters go."""
+        """Return where archives of dead letters go: of systems that share a directory, each has its own."""
         named = self.gateway.dead_letters.archive_dir
-        return self.base / named if named else self.data_dir / "dead-letters"
+        return (self.base / named if named else self.data_dir / "dead-letters") / self.namespace
 
     @property
     def redis_url(self) -> RedisUrl | None:

@@ -28,7 +28,7 @@ def sealer_of(
     :param first: whether this process has nothing more urgent to do, and takes it over from others
     """
     audit = settings.gateway.audit
-    places = Places.of(audit, settings.data_dir, settings.base)
+    places = Places.of(audit, settings.data_dir, settings.base, settings.namespace)
     wait = settings.gateway.redis
     spec = Spec(
         redis_url=url,

@@ -25,7 +25,7 @@ class Desk:
 
     def __init__(self, redis: Redis, directory: Any, url: str) -> None:
         self.redis, self.directory, self.url = redis, directory, url
-        self.places = Places.of(AuditSettings(), directory, directory)
+        self.places = Places.of(AuditSettings(), directory, directory, KEYS.namespace)
         self.events = Events(redis, KEYS, KEYRING, "test")
         self.counter = Counter("host-1", MACS[Trail.MESSAGES])
         self.chance = random.Random(1)

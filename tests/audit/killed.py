@@ -47,10 +47,10 @@ class Left(NamedTuple):
         """Return the keys to believe."""
         return PublicKeys([self.key.public])
 
-    def copies(self) -> dict[int, str]:
-        """Return the digests of the seals in the sink's file."""
+    def copies(self) -> list[Sealed]:
+        """Return the seals in the sink's file."""
         links = [link for entry in self.outside if (link := sealed_of(entry))]
-        return {link.seal.sequence: link.signed.digest for link in links}
+        return list({link.seal.sequence: link for link in links}.values())
 
     def ranges(self) -> list[int]:
         """Return the places of the seals over messages."""
@@ -68,7 +68,7 @@ async def leave_a_trail(redis_url: str, directory: Path, count: int, backend: st
     roomy = {"delivery": {"max_backlog": count}}
     config = deployment(redis_url, gateway=roomy, a=Sender, b=receiver)
     alone = {**config, "agents": []}
-    places = Places.of(AuditSettings(), data_dir(redis_url), data_dir(redis_url))
+    places = Places.of(AuditSettings(), data_dir(redis_url), data_dir(redis_url), "")
     numbers = iter(range(count))
 
     async def send(agent: Any) -> None:

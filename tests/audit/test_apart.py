@@ -11,6 +11,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from mas.audit import Trail
+from mas.audit.apart import NoAnswer
+from mas.audit.apart.words import Examine
 from mas.audit.archive import archives_in
 from mas.audit.seal import RangeSeal, sealed_of
 from mas.clock import ManualClock
@@ -97,6 +99,30 @@ async def test_a_process_that_talks_nonsense_is_done_without(desk, monkeypatch):
         await desk.write(2000)
         await desk.until_sealed()
     assert (await desk.verify()).flaws == []
+
+
+async def test_a_process_that_did_not_answer_in_time_is_asked_no_more(desk, monkeypatch):
+    """Its answer may come all the same, and would be taken for that to the next question."""
+    monkeypatch.setattr("mas.process.Owned.kill", lambda _: None)
+    clerk = desk.clerk(patience=0.3)
+    await desk.write(10)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(clerk.run)
+
+        async def ready():
+            await checkpoint()
+            clerk.note(5000.0)
+            return clerk.ready
+
+        await desk.until(ready)
+        os.kill(clerk.pid, signal.SIGSTOP)
+        with pytest.raises(NoAnswer):
+            await clerk.examine(Examine(Trail.MESSAGES, "0-0", 5, {}))
+        end = (await desk.raw(KEYS.audit_messages))[-1][0].decode()
+        os.kill(clerk.pid, signal.SIGCONT)
+        with pytest.raises(NoAnswer):
+            await clerk.examine(Examine(Trail.MESSAGES, end, 5, {}))
+        tasks.cancel_scope.cancel()
 
 
 async def test_a_connection_that_breaks_costs_no_record(desk):

@@ -21,6 +21,8 @@ from tests.world import ENVIRON, KEYS, asking, deployment
 BURST = 24_000
 """Messages: enough to last longer than a sealer takes to notice, and to catch up."""
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(autouse=True)
 def _without_the_heap_of_all_tests() -> Iterator[None]:

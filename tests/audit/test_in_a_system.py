@@ -33,7 +33,7 @@ class Echo(Agent[dict[str, Any]]):
 
 
 def trail_of(redis, redis_url):
-    places = Places.of(AuditSettings(), data_dir(redis_url), data_dir(redis_url))
+    places = Places.of(AuditSettings(), data_dir(redis_url), data_dir(redis_url), "")
     return AuditTrail(redis, KEYS, KEYRING, Events(redis, KEYS, KEYRING, "test"), places), places
 
 

@@ -319,7 +319,7 @@ async def test_a_handover_that_was_cut_short_is_completed(desk, monkeypatch):
     await desk.write(10)
     await desk.seal_all()
 
-    def crash(_):
+    def crash(*_):
         raise OSError("the machine stops here")
 
     with monkeypatch.context() as patched:

@@ -8,7 +8,7 @@ from mas.audit.author import Author
 from mas.audit.entry import Raw
 from mas.audit.record import AuditRecord, Counter
 from mas.audit.report import Report
-from mas.audit.seal import sealed_of
+from mas.audit.seal import Sealed, sealed_of
 from mas.audit.signing import PublicKeys, SealKey
 from mas.audit.trails import Trail, trail_key
 from mas.audit.verify import Verifier
@@ -32,14 +32,14 @@ class Made(NamedTuple):
     def public(self) -> PublicKeys:
         return PublicKeys([self.key.public])
 
-    def copies(self) -> dict[int, str]:
+    def copies(self) -> list[Sealed]:
         """Return what a sink outside Redis knows."""
-        return {1: self._digest(0), len(self.ranges): self._digest(-1)}
+        return [self._link(0), self._link(-1)]
 
-    def _digest(self, at: int) -> str:
+    def _link(self, at: int) -> Sealed:
         link = sealed_of(self.ranges[at][1])
         assert link is not None
-        return link.signed.digest
+        return link
 
 
 def records(count: int, *, gateways: int = 4, chance: random.Random | None = None) -> list[Raw]:
@@ -100,9 +100,7 @@ def sealed(entries: list[Raw], *, each: int, unsealed: int = 0, key: SealKey | N
     return Made(key, ranges, entries[len(body) :], author)
 
 
-def verified(
-    made: Made, *, outside: Any = None, macs: Any = MACS, public: PublicKeys | None = None
-) -> Report:
+def verified(made: Made, *, outside: Any = (), macs: Any = MACS, public: PublicKeys | None = None) -> Report:
     """Verify what may have been changed meanwhile."""
     verifier = Verifier(public or made.public, outside=outside, macs=macs)
     for entries, seal in made.ranges:

@@ -1,5 +1,6 @@
 """Consumer groups: only who owns an entry renews, counts or settles it, and nobody's mail is dropped."""
 
+import anyio
 import pytest
 from redis.exceptions import ResponseError
 
@@ -101,6 +102,33 @@ async def test_what_is_handed_back_may_be_taken_at_once_and_never_counted_as_sta
     found = await claims(redis, G, "c").backlog(S)
     assert [(held.id, held.starts) for held in found] == [(mine, 0), (begun, 1)]
     assert [pending(client)[entry] for entry in (mine, begun)] == [("c", 1), ("c", 1)]
+
+
+@pytest.mark.parametrize("claims", [FencedClaims, BareClaims])
+async def test_what_one_consumer_does_at_once_with_what_it_holds_loses_it_nothing(redis, client, claims):
+    """A handler starts again, or is done, while the beat renews what has been held for long."""
+    await ensure_group(redis, S, G)
+    first, second, his = held_by(client, "a", 3)
+    client.xclaim(S, G, "a", 0, [first, second], idle=90_000, justid=True)
+    client.xclaim(S, G, "b", 0, [his], idle=90_000)
+    ours, starts, lost = claims(redis, G, "a"), [], []
+
+    async def attempt(entry):
+        starts.append(await ours.attempt(S, entry))
+
+    async def renew():
+        lost.extend(await ours.renew(S, [first, second, his]))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(renew)
+        tasks.start_soon(attempt, first)
+        tasks.start_soon(attempt, his)
+        tasks.start_soon(ours.settle, S, [second, his])
+    assert sorted(starts) == [0, 2]
+    assert {entry for entry in lost if entry != second} == {his}
+    assert pending(client) == {first: ("a", 2), his: ("b", 2)}
+    assert client.xlen(S) == 2
 
 
 @pytest.mark.parametrize("order", [1, -1])

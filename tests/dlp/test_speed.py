@@ -16,6 +16,8 @@ from mas.dlp import CLEAN, Policy, Scanner
 
 PROSE = "the agents of this runtime talk about weather, prices and trains all day long and never say a secret word; "
 
+pytestmark = pytest.mark.alone
+
 
 def best(run: Callable[[], object], number: int) -> float:
     """Return the least time of several runs, in seconds a call."""

@@ -158,6 +158,7 @@ async def test_odd_but_right_text_arrives_as_it_was_sent(redis_url):
             assert await system.agent("b").got.reaches(2 * len(odd)) == [v for o in odd for v in (o, o)]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "pump",
     [

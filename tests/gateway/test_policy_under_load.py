@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import anyio
+import pytest
 
 from mas import Agent
 from tests.world import asking, audit, running
@@ -17,6 +18,8 @@ SENDERS = 128
 CHANGES = 100
 """A second."""
 PAIRS = 5
+
+pytestmark = pytest.mark.alone
 
 
 class Quiet(Agent[dict[str, Any]]):

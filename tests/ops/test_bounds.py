@@ -187,6 +187,16 @@ async def test_a_look_survives_keys_that_hold_something_else(redis_url):
     assert (stored.agents, stored.ingress, stored.seals, stored.dead_letters) == ((), 0, 0, 0)
 
 
+@pytest.mark.parametrize("seal", [b"", b"no json", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"])
+async def test_a_look_survives_whatever_stands_where_a_seal_should(redis_url, seal):
+    with asking(redis_url) as client:
+        client.xadd(KEYS.audit_seals, {"seal": seal, "signature": "x"})
+        async with open_redis(redis_url) as redis:
+            stored = await look(redis, KEYS, [AgentId("a")])
+    assert stored.seals == 0
+    assert stored.sealed is not None
+
+
 def test_the_face_loads_nothing_of_it():
     code = (
         "import mas, mas.system, sys; print(*(n for n in sys.modules if n in ('h11', 'prometheus_client')))"

@@ -52,6 +52,16 @@ async def test_it_ends_when_its_owner_lets_go_of_it():
     assert gone(pid)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_to_all_processes_of_a_service_leaves_it_to_its_owner(number):
+    async with open_owned(ECHO, ENVIRON, longest=LONGEST) as owned:
+        await owned.say(b"first")
+        await next_lines(owned, 1)
+        os.kill(owned.pid, number)
+        await owned.say(b"a")
+        assert await next_lines(owned, 1) == [b"aa"]
+
+
 async def test_one_that_does_not_end_is_killed():
     async with open_owned(ECHO, ENVIRON, longest=LONGEST) as owned:
         await owned.say(b"stay")

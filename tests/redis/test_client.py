@@ -185,6 +185,7 @@ async def test_what_the_block_raises_comes_out_as_it_was_raised(redis_url):
     assert group.value.message == "mine"
 
 
+@pytest.mark.alone
 async def test_concurrent_calls_share_writes_and_so_beat_sequential_ones(redis_url):
     count = 2000
 

@@ -181,6 +181,7 @@ def _no_collections():
     gc.enable()
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_no_collections")
 @pytest.mark.parametrize("strategy", Strategy)
 async def test_ten_times_the_children_take_about_ten_times_the_time(strategy):

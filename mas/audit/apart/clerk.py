@@ -149,6 +149,8 @@ class Clerk:
             await awaited.came.wait()
         if patience.cancelled_caught:
             process.kill()
+            # What it may have answered all the same is no answer to the next question.
+            self._process = None
         return awaited.answer
 
     async def _live(self, first: bytes) -> str:

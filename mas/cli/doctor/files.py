@@ -138,7 +138,7 @@ async def _has_run(patient: Patient) -> bool:
 
 def _places(patient: Patient) -> Places:
     settings = patient.settings
-    return Places.of(settings.gateway.audit, settings.data_dir, settings.base)
+    return Places.of(settings.gateway.audit, settings.data_dir, settings.base, settings.namespace)
 
 
 def _unusable(directory: Path) -> Finding | None:

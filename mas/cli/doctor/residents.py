@@ -90,7 +90,7 @@ async def seals(patient: Patient) -> Finding:
         if tip.signature:
             return fail("what stands last in the chain is no seal", "mas audit verify")
         return ok("none yet")
-    path = Places.of(settings.gateway.audit, settings.data_dir, settings.base).key
+    path = Places.of(settings.gateway.audit, settings.data_dir, settings.base, settings.namespace).key
     wanted = signer_after(tip.link.seal)
     candidates = [each for each in (path, path.with_name(f"{path.name}.next")) if each.exists()]
     if not candidates:

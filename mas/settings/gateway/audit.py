@@ -53,7 +53,7 @@ class AuditSettings:
     """Age at which sealed records are archived and trimmed, in seconds."""
 
     archive_dir: Path | None = None
-    """Where archives go; None: `audit-archive` in `data_dir`."""
+    """Where archives go, in a directory named by the namespace; None: `audit-archive` in `data_dir`."""
 
     archive_max_age: Annotated[float | None, Within(3600, 3_153_600_000, "s")] = None
     """Age at which an archive is deleted, in seconds since it was written; None: never.

@@ -19,7 +19,7 @@ class LetterSettings:
     """Age at which letters are archived, in seconds."""
 
     archive_dir: Path | None = None
-    """Where archives go; None: `dead-letters` in `data_dir`."""
+    """Where archives go, in a directory named by the namespace; None: `dead-letters` in `data_dir`."""
 
     archive_max_age: Annotated[float | None, Within(3600, 3_153_600_000, "s")] = None
     """Age at which an archive is deleted with its letters, in seconds since it was written; None: never."""
