@@ -77,6 +77,13 @@ def supervision(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Bring about each fault again and again; `nox -s chaos -- --trials 20 --only F5-always` chooses."""
+    install(session)
+    session.run("python", "-m", "tests.faults.chaos", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the wheel, install it where nothing else is, and see its script answer."""
     with tempfile.TemporaryDirectory() as directory:

@@ -6,7 +6,7 @@ chosen tests are quicker in one. A test marked `alone` begins when no other runs
 
 import fcntl
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @contextmanager
-def _turn(*, alone: bool) -> Iterator[None]:
+def _turn(*, alone: bool) -> Generator[None]:
     with _ROOM.open("rb") as room:
         with _DOOR.open("rb") as door:
             # Who waits to be alone stands in the door: whoever comes later does not get past.

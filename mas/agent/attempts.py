@@ -8,6 +8,7 @@ which alone writes dead letters and takes the message off its stream.
 from collections.abc import Awaitable, Callable
 
 import anyio
+from redis.exceptions import ResponseError
 
 from mas.agent.backoff import backoff
 from mas.agent.cause import CAUSE
@@ -26,6 +27,8 @@ from mas.message import GATEWAY
 log = logger(__name__)
 
 _REASON_LENGTH = 300
+_PAUSE = 0.5
+"""Seconds until Redis is asked again what it could not do."""
 _REPORT_EVERY = 1.0
 """Seconds between two reports of outcomes."""
 _TROUBLE = 120.0
@@ -167,6 +170,10 @@ class Attempts:
             except RedisUnavailable:
                 await self._redis.connected()
                 continue
+            except ResponseError:
+                # NOGROUP: until the inbox has made the group anew, nobody knows whose it is.
+                await self._clock.sleep(_PAUSE)
+                continue
             if not starts:
                 log.warning("a delivery was taken over by another instance", entry=delivery.entry.decode())
                 self._settling.release(delivery.entry)
@@ -180,6 +187,8 @@ class Attempts:
             try:
                 await self._outbox.submit(GATEWAY, FAILED_TYPE, failed)
             except RedisUnavailable:
+                # Away for longer than a submission waits, or without memory.
+                await self._clock.sleep(_PAUSE)
                 continue
             return
 

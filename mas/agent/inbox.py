@@ -23,7 +23,7 @@ from mas.agent.services import Services
 from mas.agent.settling import Settling
 from mas.agent.window import MOST, Window
 from mas.agent.workers import Waiting, Workers
-from mas.bus import HANDED_BACK, reclaim
+from mas.bus import HANDED_BACK, TRIMMED, reclaim
 from mas.errors import IntegrityError, MessageRefused, RedisUnavailable
 from mas.keys import AGENT_GROUP
 from mas.log import logger
@@ -147,6 +147,7 @@ class Inbox:
 
     def beat(self, now: float) -> None:
         """Do what is due now and then; see `mas.agent.pulse`."""
+        self._answers.nudge()
         if self._settling.needs_care(now):
             self._care_due = True
             self._wake.set()
@@ -157,6 +158,7 @@ class Inbox:
             # Staggered by identity, so that a thousand inboxes do not look in the same instant.
             self._next_sweep = now + SWEEP * (0.75 + (id(self) >> 6) % 64 / 128)
             self._rang(None)
+            self._workers.thin()
         if now >= self._next_reclaim:
             self._next_reclaim = now + lease / 2
             self._reclaim_due = True
@@ -251,7 +253,7 @@ class Inbox:
     async def _reclaim(self, room: int) -> None:
         idle, count = self._services.delivery.lease, max(room, _FEW)
         taken, lapsed, self._reclaim_due = await reclaim(
-            self._redis, self._shared, AGENT_GROUP, self._me, idle=idle, count=count
+            self._redis, self._shared, AGENT_GROUP, self._me, idle=idle, count=count, lost=self._tell_trimmed
         )
         if lapsed:
             self._attempts.lapsed(lapsed)
@@ -288,7 +290,7 @@ class Inbox:
     def _open(self, entry: bytes, fields: list[bytes] | None, instance: str) -> Delivery | None:
         """Open an entry of the shared stream; settle what must not be handled."""
         if fields is None:
-            log.error("an entry was trimmed or deleted while it was pending", entry=entry.decode())
+            self._tell_trimmed(1)
             self._settling.done(entry)
             return None
         try:
@@ -304,6 +306,11 @@ class Inbox:
             self._settling.done(entry)
             return None
         return delivery
+
+    def _tell_trimmed(self, count: int) -> None:
+        if self._services.fared is not None:
+            self._services.fared.trimmed += count
+        self._services.alarm(self._shared, f"{count} {TRIMMED}")
 
     async def _read_own_backlog(self) -> None:
         after = b"-"

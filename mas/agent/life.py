@@ -121,15 +121,20 @@ class Life:
 
     async def request(self, target: AgentId, message_type: str, data: Any, *, timeout: float) -> AgentMessage:
         """See `Agent.request`."""
-        message_id = new_message_id()
-        waiter = self._answers.expect(message_id, target)
+        message_id, due = new_message_id(), anyio.current_time() + timeout
+        waiter = self._answers.expect(message_id, target, due)
         meta = Meta(self._instance, correlation_id=message_id)
         try:
-            with anyio.fail_after(timeout):
-                await self._outbox.submit(
-                    target, message_type, {} if data is None else data, meta, message_id
-                )
-                return await waiter.reply()
+            posted = self._outbox.post(
+                target, message_type, {} if data is None else data, meta, message_id, waiter.nudge
+            )
+            while not waiter.answered:
+                if posted.reply.failure is not None:
+                    with anyio.fail_after(due - anyio.current_time()):
+                        await self._outbox.make_sure(posted)
+                if not waiter.answered:
+                    await waiter.news()
+            return await waiter.reply()
         except TimeoutError:
             raise RequestTimeout(target, message_type, timeout) from None
         finally:

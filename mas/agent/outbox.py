@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+from redis.exceptions import OutOfMemoryError
 
 from mas.agent.cause import caused
 from mas.clock import SYSTEM, Clock
@@ -16,8 +17,21 @@ from mas.decision import Decision
 from mas.errors import MessageRefused, RedisUnavailable
 from mas.ids import AgentId, MessageId, new_message_id
 from mas.message import GATEWAY, Message, Meta, encode
-from mas.redis import Redis
+from mas.redis import Redis, Reply
 from mas.trust import Credential, prove
+
+Command = tuple[str | bytes, ...]
+
+
+class Posted:
+    """A message on its way to Redis."""
+
+    __slots__ = ("command", "made_sure", "reply")
+
+    def __init__(self, reply: Reply, command: Command) -> None:
+        self.reply, self.command = reply, command
+        self.made_sure = False
+        """Whether Redis took it at a later attempt."""
 
 
 class Outbox:
@@ -61,13 +75,64 @@ class Outbox:
         meta: Meta | None = None,
         message_id: MessageId | None = None,
     ) -> None:
-        """Append a message to the ingress stream.
+        """Append a message to the ingress stream, and return when Redis has it.
 
         :raises RedisUnavailable: if Redis could not be reached for the whole patience; the message may
-            have been accepted all the same
+            have been accepted all the same. Or if it has no memory left; then it has not been
         :raises MessageRefused: if the envelope is larger than the gateway will take; nothing was appended
         :raises TypeError: if the payload cannot be encoded
         """
+        command = self._sign(target, message_type, data, meta or self._plain, message_id)
+        try:
+            await self._redis.post(*command).result()
+        except RedisUnavailable:
+            await self._insist(command)
+        except OutOfMemoryError as error:
+            raise _full(error) from error
+
+    def post(
+        self,
+        target: AgentId,
+        message_type: str,
+        data: Any,
+        meta: Meta,
+        message_id: MessageId,
+        failed: Callable[[], None],
+    ) -> Posted:
+        """Append a message, but leave it to its answer to say that Redis has it.
+
+        :param failed: called when it is known that Redis may not have it
+        :raises MessageRefused: as `submit` does
+        :raises TypeError: likewise
+        """
+        command = self._sign(target, message_type, data, meta, message_id)
+        reply = self._redis.post(*command)
+        reply.on_failure = failed
+        return Posted(reply, command)
+
+    async def make_sure(self, posted: Posted) -> None:
+        """Go on trying, where Redis could not be reached; do nothing as long as there is no trouble.
+
+        :raises RedisUnavailable: as `submit` does
+        :raises redis.exceptions.ResponseError: if Redis refuses the message
+        """
+        if posted.made_sure or (failure := posted.reply.failure) is None:
+            return
+        if isinstance(failure, OutOfMemoryError):
+            raise _full(failure) from failure
+        if not isinstance(failure, RedisUnavailable):
+            raise failure
+        await self._insist(posted.command)
+        posted.made_sure = True
+
+    def _sign(
+        self,
+        target: AgentId,
+        message_type: str,
+        data: Any,
+        meta: Meta,
+        message_id: MessageId | None,
+    ) -> Command:
         credential = self._credential
         now = self._clock.wall()
         envelope = encode(
@@ -76,7 +141,7 @@ class Outbox:
                 target,
                 message_type,
                 data,
-                caused(meta or self._plain),
+                caused(meta),
                 now,
                 message_id or new_message_id(),
             )
@@ -86,7 +151,7 @@ class Outbox:
             raise MessageRefused(Decision.TOO_LARGE, reason, message_id=message_id or "")
         self._sequence += 1
         sequence, signed_at = b"%d" % self._sequence, encode(now)
-        command = (
+        return (
             "XADD", self._ingress, "*",
             "envelope", envelope,
             "agent", credential.agent_id,
@@ -95,12 +160,8 @@ class Outbox:
             "sequence", sequence,
             "signature", prove(credential.token, envelope, signed_at, sequence),
         )  # fmt: skip
-        try:
-            await self._redis.post(*command).result()
-        except RedisUnavailable:
-            await self._insist(command)
 
-    async def _insist(self, command: tuple[str | bytes, ...]) -> None:
+    async def _insist(self, command: Command) -> None:
         with anyio.move_on_after(self._patience) as patience:
             while True:
                 await self._redis.connected()
@@ -108,6 +169,12 @@ class Outbox:
                     await self._redis.post(*command).result()
                 except RedisUnavailable:
                     continue
+                except OutOfMemoryError as error:
+                    raise _full(error) from error
                 return
         if patience.cancelled_caught:
             raise RedisUnavailable(f"redis could not be reached for {self._patience:g} s")
+
+
+def _full(error: OutOfMemoryError) -> RedisUnavailable:
+    return RedisUnavailable(f"redis is out of memory, and takes no more messages: {error}")

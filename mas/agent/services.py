@@ -8,8 +8,15 @@ from mas.agent.pulse import Pulse
 from mas.bus import Claims, FencedClaims
 from mas.clock import Clock
 from mas.keys import Keys
+from mas.log import logger
 from mas.redis import Redis, Subscriber
 from mas.settings import DeliverySettings, LimitSettings
+
+log = logger(__name__)
+
+
+def _log_alarm(subject: str, problem: str) -> None:
+    log.critical("security alarm", subject=subject, problem=problem)
 
 
 class Services(NamedTuple):
@@ -29,3 +36,5 @@ class Services(NamedTuple):
     """The most bytes that an envelope may have, as far as is known here."""
     fared: Fared | None = None
     """Where to count how handlers fare."""
+    alarm: Callable[[str, str], None] = _log_alarm
+    """Told what is not as it must be: where, and the problem."""

@@ -10,7 +10,18 @@ from mas.agent.attempts import Attempts
 from mas.agent.delivery import Delivery
 
 _RESTING = 2
-"""Workers that wait for mail; those who were called beyond that end when there is no more."""
+"""Workers that wait for mail however long there is none."""
+
+
+class _Rest:
+    """One worker's rest."""
+
+    __slots__ = ("bell", "over")
+
+    def __init__(self) -> None:
+        self.bell = anyio.Event()
+        self.over = False
+        """Whether it ends with the worker."""
 
 
 Waiting = tuple[Delivery, bool]
@@ -30,7 +41,9 @@ class Workers:
         self._attempts, self._worked_off, self._concurrency = attempts, worked_off, concurrency
         self._queue: deque[Waiting] = deque()
         self._tasks: TaskGroup
-        self._resting: list[anyio.Event] = []
+        self._resting: list[_Rest] = []
+        self._spare = 0
+        """How many have rested ever since the last look."""
         self._idle: anyio.Event | None = None
         self._called = False
         self.working, self.paused = 0, False
@@ -77,7 +90,8 @@ class Workers:
             return
         self._called = True
         if self._resting:
-            self._resting.pop().set()
+            self._resting.pop().bell.set()
+            self._spare = min(self._spare, len(self._resting))
         else:
             self._tasks.start_soon(self._work)
 
@@ -85,11 +99,24 @@ class Workers:
         while True:
             self._called = False
             await self._work_off()
-            if len(self._resting) >= _RESTING:
+            rest = _Rest()
+            self._resting.append(rest)
+            await rest.bell.wait()
+            if rest.over:
                 return
-            bell = anyio.Event()
-            self._resting.append(bell)
-            await bell.wait()
+
+    def thin(self) -> None:
+        """Let those go whom nobody has called since this was asked last, but for a few.
+
+        To start one costs much more than to wake one, so whoever took part in a wave waits for the next.
+        """
+        # Whoever rests longest is called last.
+        surplus = max(0, self._spare - _RESTING)
+        leaving, self._resting = self._resting[:surplus], self._resting[surplus:]
+        for rest in leaving:
+            rest.over = True
+            rest.bell.set()
+        self._spare = len(self._resting)
 
     async def _work_off(self) -> None:
         """Work the queue off; call another worker, for the handler about to start may keep it waiting."""

@@ -15,7 +15,7 @@ from mas.bus.claims import BareClaims, Claims, FencedClaims
 from mas.bus.entries import Entry, entries_of, value_of
 from mas.bus.groups import OWN_GROUP, ensure_group
 from mas.bus.lease import ATTEMPT, HAND_BACK, HANDED_BACK, RENEW
-from mas.bus.reclaim import TAKE_OVER, Reclaimed, reclaim
+from mas.bus.reclaim import TAKE_OVER, TRIMMED, Reclaimed, reclaim
 from mas.bus.retire import RETIRE
 from mas.bus.settle import SETTLE
 
@@ -32,6 +32,7 @@ __all__ = [
     "SCRIPTS",
     "SETTLE",
     "TAKE_OVER",
+    "TRIMMED",
     "BareClaims",
     "Claims",
     "Entry",

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import anyio
+from redis.exceptions import ResponseError
 
 from mas.errors import RedisUnavailable
 from mas.keys import Keys
@@ -67,8 +68,9 @@ class Name:
             await anyio.sleep(RENEWAL)
             try:
                 kept = await self._lease.keep()
-            except RedisUnavailable:
-                # Nothing can be committed meanwhile either; the fence decides if the name is gone after.
+            except (RedisUnavailable, ResponseError):
+                # Away, or without memory. Nothing can be committed meanwhile either; the fence decides if the
+                # name is gone after.
                 continue
             if not kept:
                 raise NameLost(self.value)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import anyio
 from anyio.abc import TaskStatus
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from mas.audit import Counter, trail_key
-from mas.bus import entries_of
+from mas.bus import TRIMMED, entries_of
 from mas.clock import SYSTEM, Clock
 from mas.directory import Mirror, Tombstones
 from mas.errors import IntegrityError, RedisUnavailable
@@ -104,6 +104,8 @@ class Gateway:
                 await self._recover()
             except ResponseError as error:
                 # NOGROUP after a flush, LOADING, OOM: deny and try again, never spin.
+                if isinstance(error, OutOfMemoryError):
+                    self._alarm("redis", "it is out of memory; nothing is delivered until it has room")
                 log.error("redis refused the gateway", problem=str(error))  # noqa: TRY400 - no traceback wanted
                 await self._clock.sleep(BLOCK)
                 await self._recover()
@@ -128,7 +130,7 @@ class Gateway:
         await self._judge.prepare()
         await self._open_streams(anew=True)
         # Before anything new: what a dead gateway read came earlier.
-        await take_over(self._redis, self._keys, self._name.value, self._streams)
+        await self._take_over()
         self._backlog_grown += 1
 
     async def _serve_connected(self) -> None:
@@ -142,6 +144,8 @@ class Gateway:
                 following = self._read()
                 continue
             arrived = self.pace.turned = self._clock.monotonic()
+            if self._backlog_read != self._backlog_grown and (gone := sum(e.fields is None for e in entries)):
+                self._alarm(self._keys.ingress, f"{gone} {TRIMMED}")
             if await self._news.read():
                 await self._open_streams()
             if not entries:
@@ -194,13 +198,16 @@ class Gateway:
         while True:
             await self._clock.sleep(INTERVAL)
             try:
-                taken = await take_over(self._redis, self._keys, self._name.value, self._streams)
+                taken = await self._take_over()
                 await self._news.look_for_lanes()
             except (RedisUnavailable, ResponseError):
                 continue
             if taken:
                 log.warning("took over what a dead gateway held", entries=taken)
                 self._backlog_grown += 1
+
+    async def _take_over(self) -> int:
+        return await take_over(self._redis, self._keys, self._name.value, self._streams, self._alarm)
 
     def _appoint(self) -> Judge:
         return Judge(

@@ -1,5 +1,6 @@
 """One answer due from Redis, and how it is waited for."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import anyio
@@ -32,17 +33,24 @@ class Reply:
     :param burst: what it belongs to, and is now the last of
     """
 
-    __slots__ = ("_burst", "_value")
+    __slots__ = ("_burst", "_value", "on_failure")
 
     def __init__(self, burst: Burst) -> None:
         self._value: Any = _DUE
         self._burst = burst
         burst.last = self
+        self.on_failure: Callable[[], None] | None = None
+        """Called if there will be no answer, for who posted the command and does not wait; must not wait."""
 
     @property
     def done(self) -> bool:
         """Whether the answer, or the reason why there will be none, is here."""
         return self._value is not _DUE
+
+    @property
+    def failure(self) -> Exception | None:
+        """What waiting for the answer would raise; None as long as it is due, and if there is one."""
+        return self._value if isinstance(self._value, Exception) else None
 
     async def result(self) -> Any:
         """Wait for the answer.
@@ -79,3 +87,5 @@ class Reply:
         burst = self._burst
         if burst.last is self and burst.arrived is not None:
             burst.arrived.set()
+        if self.on_failure is not None and isinstance(value, Exception):
+            self.on_failure()

@@ -39,6 +39,7 @@ from mas.steering import Bulletin, Runner, new_runner_name, node_of
 from mas.supervision import Child, Event, Supervisor
 from mas.supervision.events import GaveUp
 from mas.system.bounds import archivist_of, sealer_of
+from mas.system.eviction import warn_of_eviction
 from mas.system.operating import steered, trusting, watched
 from mas.system.policy import Reloaded, SystemPolicy
 from mas.system.registered import Registered
@@ -306,6 +307,7 @@ class System:
             self.keys.ingress,
             largest=lambda: self._in_force.limits.max_envelope,
             fared=self._fared,
+            alarm=self.events.alarm,
         )
         around = Surroundings(self.settings, self._roster, services, self.endpoint, self._log_setup)
         by_agent: dict[AgentId, list[Seat]] = {}
@@ -357,6 +359,7 @@ class System:
         async with open_redis(
             self._place, name="mas:gateway", scripts=SCRIPTS, blocking=BLOCK, **self._timeouts
         ) as reading:
+            await warn_of_eviction(self.redis, self.events.alarm)
             gateway = Gateway(
                 self.redis,
                 reading,

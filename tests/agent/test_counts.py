@@ -4,7 +4,8 @@ import anyio
 import pytest
 
 from mas import MessageRefused
-from mas.agent.process.counts import Counting
+from mas.agent import Fared
+from mas.agent.process.counts import Counting, add
 from mas.agent.process.words import Counted, read_report
 from tests.agent.crew import Worker
 from tests.ops.asking import ask, series, shown, until_said
@@ -64,6 +65,26 @@ async def test_what_was_handled_last_is_told_before_the_process_ends(redis_url):
         with anyio.fail_after(10):
             await system.root.stop("agents/worker")
         assert fared(await ask(port, "/metrics")) == (3, 0, 0, 0)
+
+
+def test_all_that_is_counted_is_told_once_and_added():
+    told, total = list[Counted](), Fared()
+
+    def offer(line):
+        news = read_report(line)
+        assert isinstance(news, Counted)
+        told.append(news)
+        add(news, total)
+        return True
+
+    counting = Counting(offer)
+    for _ in range(2):
+        for number, outcome in enumerate(Fared.__slots__, 1):
+            setattr(counting.fared, outcome, number)
+        counting.tell()
+        counting.tell()
+    assert len(told) == 2
+    assert [getattr(total, outcome) for outcome in Fared.__slots__] == [2, 4, 6, 8, 10]
 
 
 def test_what_finds_no_room_is_told_with_what_comes_after_and_nothing_is_told_twice():

@@ -193,10 +193,10 @@ async def test_taking_over_waits_for_the_lease_to_end(redis, client):
     await ensure_group(redis, S, G)
     held_by(client, "dead", 5)
     client.set("lease", "x")
-    assert await redis.run_script(TAKE_OVER, [S, "lease"], [G, "dead", "a", 3]) == 0
+    assert await redis.run_script(TAKE_OVER, [S, "lease"], [G, "dead", "a", 3]) == [0, 0]
     client.delete("lease")
-    assert await redis.run_script(TAKE_OVER, [S, "lease"], [G, "dead", "a", 3]) == 3
-    assert await redis.run_script(TAKE_OVER, [S, "lease"], [G, "dead", "a", 3]) == 2
+    assert await redis.run_script(TAKE_OVER, [S, "lease"], [G, "dead", "a", 3]) == [3, 0]
+    assert await redis.run_script(TAKE_OVER, [S, "lease"], [G, "dead", "a", 3]) == [2, 0]
     assert set(pending(client).values()) == {("a", 1)}
 
 

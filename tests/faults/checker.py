@@ -4,6 +4,7 @@ Ask once nothing moves any more. A scenario asserts on the one line that this co
 """
 
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -105,6 +106,13 @@ def verified(client: Any) -> Found:
     for trail, rest in left.items():
         verifier.records(trail, list(rest))
     return verifier.finish()
+
+
+def losses(client: Any) -> tuple[int, int]:
+    """Count the flaws that tell of something that is gone, and those that tell of anything else."""
+    problems = [flaw.problem for flaw in verified(client).flaws]
+    gone = sum(re.search("gone|begins after this entry", problem) is not None for problem in problems)
+    return gone, len(problems) - gone
 
 
 def _raw(entry: tuple[bytes, dict[bytes, bytes]]) -> Raw:

@@ -1,7 +1,8 @@
-"""Run some parts of a system in a process of its own: `python -m tests.faults.runner CONFIG PARTS BACKEND`.
+"""Run parts of a system in a process of its own: `python -m tests.faults.runner CONFIG PARTS BACKEND HOW`.
 
-Waits for a line, prints one when it is ready, then serves until SIGTERM. A process that waits has paid
-for its imports already, so that a scenario of many restarts does not wait for each.
+HOW is `plain`, or `eager`: a gateway then looks every 20 ms for others to take over from, and its own name
+is lost in a moment. Waits for a line, prints one when it is ready, then serves until SIGTERM. A process that
+waits has paid for its imports already, so that a scenario of many restarts does not wait for each.
 """
 
 import json
@@ -16,6 +17,7 @@ import anyio
 from anyio.abc import Process
 
 from mas import open_system
+from mas.gateway import lease, service
 from mas.system import Part
 from tests.house import ROOT
 from tests.world import ENVIRON
@@ -41,6 +43,14 @@ class Running:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def suspend(self) -> None:
+        """Let it stand still."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Undo `suspend`."""
+        self.signal(signal.SIGCONT)
+
     async def ended(self, *, within: float = 20) -> int:
         """Wait for its end; return its exit code."""
         with anyio.fail_after(within):
@@ -49,13 +59,15 @@ class Running:
 
 @asynccontextmanager
 async def process(
-    config: dict[str, Any], parts: str, backend: str, *, waiting: bool = False
+    config: dict[str, Any], parts: str, backend: str, *, waiting: bool = False, eager: bool = False
 ) -> AsyncGenerator[Running]:
     """Run parts of a system in another process, which does not outlive the block.
 
     :param waiting: leave it to the block to let it start
+    :param eager: see the module
     """
-    command = [sys.executable, "-m", "tests.faults.runner", json.dumps(config), parts, backend]
+    how = "eager" if eager else "plain"
+    command = [sys.executable, "-m", "tests.faults.runner", json.dumps(config), parts, backend, how]
     environ = {**os.environ, **ENVIRON}
     async with await anyio.open_process(command, cwd=ROOT, env=environ, stderr=None) as started:
         running = Running(started)
@@ -77,7 +89,14 @@ async def _serve(config: dict[str, Any], parts: frozenset[Part]) -> None:
                 return
 
 
+def _take_over_at_once() -> None:
+    lease.LEASE, lease.RENEWAL = 0.6, 0.1
+    vars(service)["INTERVAL"] = 0.02
+
+
 if __name__ == "__main__":
+    if sys.argv[4] == "eager":
+        _take_over_at_once()
     sys.stdin.readline()
     _parts = cast("frozenset[Literal['gateway', 'service', 'agents']]", frozenset(sys.argv[2].split(",")))
     anyio.run(_serve, json.loads(sys.argv[1]), _parts, backend=sys.argv[3])

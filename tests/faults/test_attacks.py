@@ -276,6 +276,7 @@ async def test_secret_token_and_payload_stand_in_no_log_repr_or_record(redis_url
     assert hand.credential.token.hex().encode() not in everything
 
 
+@pytest.mark.plants("agent:forger:token_hash:one")
 async def test_a_hand_made_registration_grants_nothing(world):
     system, client, _ = world
     forger = Hand(client, KEYRING.credential(AgentId("forger"), InstanceId("one"), "0" * 32))

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from mas import Agent, MessageRefused, RequestTimeout
+from mas.supervision.events import Failed
 from mas.testing.server import redis_server
 from tests.faults.checker import check
 from tests.faults.proxy import proxy
@@ -217,3 +218,32 @@ async def test_connections_closed_by_an_operator_are_opened_again(redis_url):
             await until(lambda: client.xlen("agent.stream:b") == 0, within=20)
             report = check(client, range(count), b.journal, "b")
         assert report._replace(forged=0) == (count, count, 0, count, 0, 0, 0, 0, 0, 0, 0, 0), report
+
+
+async def test_a_group_destroyed_while_a_message_waits_for_another_attempt_costs_no_crash(redis_url):
+    tries, failures = Tally(), []
+
+    class Fails(Receiver):
+        @Agent.on("work")
+        async def work(self, message, payload):
+            tries.note(message.data)
+            if len(tries.seen) < 3:
+                raise ValueError("of no interest to others")
+            self.got.note(message)
+
+    def hear(event):
+        if isinstance(event, Failed):
+            failures.append(event)
+
+    patient = {"delivery": {"backoff_first": 0.5, "backoff_cap": 0.5, "max_attempts": 9}}
+    with asking(redis_url) as client:
+        async with running(redis_url, gateway=patient, on_event=hear, a=Sender, b=Fails) as system:
+            await system.agent("a").send("b", "work", 7, confirm=True)
+            for attempt in (1, 2):
+                await tries.reaches(attempt)
+                client.xgroup_destroy("agent.stream:b", "agents")
+            await system.agent("b").got.reaches(1)
+            await until(lambda: client.xlen("agent.stream:b") == 0)
+            report = check(client, [7], system.agent("b").journal, "b")
+    assert failures == []
+    assert report == (1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0), report

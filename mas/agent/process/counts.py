@@ -27,18 +27,17 @@ class Counting:
 
     def tell(self) -> None:
         """Tell what is new, if anything is, without ever waiting for an owner that does not listen."""
-        fared = self.fared
-        news = Counted(fared.handled, fared.failed, fared.retried, fared.given_up)
+        news = Counted(**{outcome: getattr(self.fared, outcome) for outcome in _OUTCOMES})
         if news != _NOTHING and self._offer(encode(news)):
-            fared.handled = fared.failed = fared.retried = fared.given_up = 0
+            for outcome in _OUTCOMES:
+                setattr(self.fared, outcome, 0)
 
 
 def add(news: Counted, fared: Fared) -> None:
     """Count at the owner's side what its process told."""
-    fared.handled += news.handled
-    fared.failed += news.failed
-    fared.retried += news.retried
-    fared.given_up += news.given_up
+    for outcome in _OUTCOMES:
+        setattr(fared, outcome, getattr(fared, outcome) + getattr(news, outcome))
 
 
+_OUTCOMES = Counted.__struct_fields__
 _NOTHING = Counted()

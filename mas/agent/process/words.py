@@ -86,6 +86,7 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True, tag="counted"):
     failed: _Count = 0
     retried: _Count = 0
     given_up: _Count = 0
+    trimmed: _Count = 0
 
 
 Report = Ready | Quiet | Crashed | Counted
