@@ -2,7 +2,8 @@
 
 Every message goes from an agent through the gateway to another agent's handler, over Redis Streams.
 
-    errors, ids, clock, decision, log, environ, threads  words
+    errors, ids, clock, decision, log, environ        words
+    retention, threads                                old files, and threads of our own
     message, control, keys, trust                     what flows, and what proves it
     redis, process, supervision, dlp                  machinery that knows nothing of agents
     settings                                          what a user may write

@@ -15,7 +15,7 @@ import anyio
 from anyio.abc import TaskStatus
 from redis.exceptions import ResponseError
 
-from mas.agent import Agent, Life, Pulse, Services
+from mas.agent import Agent, Life, Pulse, Services, takes_mail
 from mas.bus import BareClaims
 from mas.clock import SYSTEM, Clock
 from mas.errors import ConfigurationError, RedisUnavailable
@@ -46,13 +46,15 @@ async def connect(
 ) -> AsyncGenerator[AgentT]:
     """Run an agent for the length of a block; it reads its mail when the block begins.
 
+    One whose class handles nothing, as `Agent` itself, sends and requests, hears the answers, and takes no
+    mail: that waits for an instance of the agent which has handlers.
+
     What `on_start` raises ends the block; what a handler raises does not. Whoever wants it restarted opens
     the block again. Credentials given as a file are read again when the file is replaced, so that they
     can be renewed without a restart.
 
     :param credentials: what `mas agents enroll` wrote
-    :param make: from the agent's id to the agent; a subclass of `Agent` will do. `Agent` itself, the
-        default, can send and request
+    :param make: from the agent's id to the agent; a subclass of `Agent` will do, or `Agent` itself
     :param concurrency: messages handled at once; 1 keeps their order
     :param delivery: leases and attempts, where the deployment has others than the default
     :param limits: likewise; a message larger than `max_envelope` is refused here already
@@ -85,6 +87,9 @@ async def connect(
             life = Life(
                 lambda: make(credential.agent_id), lambda: credential, services, concurrency=concurrency
             )
+            if not takes_mail(life.agent):
+                # It still hears the answers to what it says; the rest is for instances that can handle it.
+                life.pause()
 
             async def live(*, task_status: TaskStatus[None]) -> None:
                 await life.run(task_status=task_status)

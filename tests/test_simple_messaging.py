@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from mas import Agent, Decision, InvalidId, MessageRefused, NotARequest, RequestTimeout
+from tests.redis.waiting import until
 from tests.world import Tally, asking, audit, letters, running
 
 
@@ -202,6 +203,28 @@ async def test_a_message_that_is_no_request_cannot_be_replied_to(redis_url):
         await system.agent("a").send("b", "tell")
         (error,) = await raised.reaches(1)
         assert "a sent tell without asking for a reply" in str(error)
+
+
+async def test_messages_sent_to_a_handler_that_replies_cost_one_start_each_and_open_no_circuit(redis_url):
+    starts = Tally()
+
+    class Replies(Agent[dict[str, Any]]):
+        @Agent.on("ask")
+        async def asked(self, message, payload):
+            starts.note(message.attempt)
+            await message.reply("answer")
+
+    async with running(redis_url, a=Echo, b=Replies) as system:
+        a = system.agent("a")
+        for _ in range(10):
+            await a.send("b", "ask", confirm=True)
+        assert await starts.reaches(10) == [1] * 10
+        with asking(redis_url) as client:
+            await until(lambda: len(letters(client)) == 10)
+            assert {each["reason"] for each in letters(client)} == {
+                "ask: b replied to it, but it was sent without asking for a reply"
+            }
+        assert (await a.request("b", "ask", timeout=10)).message_type == "answer"
 
 
 async def test_only_the_first_reply_counts(redis_url):

@@ -13,7 +13,7 @@ watchdog   names what holds up the event loop
 process    instances in operating system processes of their own
 """
 
-from mas.agent.agent import Agent
+from mas.agent.agent import Agent, takes_mail
 from mas.agent.fared import Fared
 from mas.agent.life import Life
 from mas.agent.pulse import Pulse
@@ -21,4 +21,4 @@ from mas.agent.received import AgentMessage
 from mas.agent.services import Services
 from mas.agent.voice import Voice
 
-__all__ = ["Agent", "AgentMessage", "Fared", "Life", "Pulse", "Services", "Voice"]
+__all__ = ["Agent", "AgentMessage", "Fared", "Life", "Pulse", "Services", "Voice", "takes_mail"]

@@ -142,6 +142,12 @@ class Agent(Generic[StateT]):
         return self._life
 
 
+def takes_mail(agent: Agent[Any]) -> bool:
+    """Say whether there is any message that an agent's class would handle."""
+    cls = type(agent)
+    return bool(cls.handlers) or cls.on_message is not Agent.on_message
+
+
 def _declared_state(cls: type) -> type | None:
     """Return the state model that a class names in `Agent[...]`."""
     for base in cls.__mro__:

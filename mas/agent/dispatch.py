@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mas.agent.handlers import Handler
 from mas.agent.received import AgentMessage
-from mas.errors import PayloadInvalid
+from mas.errors import NotARequest, PayloadInvalid
 
 if TYPE_CHECKING:
     from mas.agent.agent import Agent
@@ -17,8 +17,19 @@ class Unfit(PayloadInvalid):
 async def dispatch(agent: "Agent[Any]", handlers: dict[str, Handler], message: AgentMessage) -> None:
     """Call the handler of a message's type, or `on_message` where there is none.
 
-    :raises Unfit: if the payload does not fit the handler's model
+    :raises Unfit: if the payload does not fit the handler's model, or the handler replied and nobody asked
     """
+    try:
+        await _call(agent, handlers, message)
+    except NotARequest as error:
+        if message.expects_reply:
+            raise  # it was another message that it replied to
+        # Like the payload, that is the sender's doing, and no trouble of the agent.
+        problem = f"{agent.id} replied to it, but it was sent without asking for a reply"
+        raise Unfit(message.message_type, problem) from error
+
+
+async def _call(agent: "Agent[Any]", handlers: dict[str, Handler], message: AgentMessage) -> None:
     handler = handlers.get(message.message_type)
     if handler is None:
         await agent.on_message(message)

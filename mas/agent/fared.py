@@ -1,4 +1,4 @@
-"""How handlers fared: every start of one, in all instances that live in this process."""
+"""How handlers fared: every start of one, in all instances that live here or in a process kept from here."""
 
 
 class Fared:

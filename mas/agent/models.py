@@ -47,12 +47,19 @@ class Model(Generic[T]):
 
 @lru_cache(maxsize=1024)
 def model_of(type: Any) -> Model[Any]:  # noqa: A002
-    """Return how values of a type are loaded and dumped."""
+    """Return how values of a type are loaded and dumped.
+
+    :raises TypeError: if it is a class of which nobody knows how to make one from JSON
+    """
     if hasattr(type, "model_validate_json"):
         return Model(type, type.model_validate_json, lambda value: value.model_dump(mode="json"))
     if attrs.has(type):
         return _attrs_model(type)
-    return Model(type, msgspec.json.Decoder(type).decode, msgspec.to_builtins)
+    decode = msgspec.json.Decoder(type).decode
+    if type is not object and isinstance(msgspec.inspect.type_info(type), msgspec.inspect.CustomType):
+        known = "a msgspec Struct, attrs class, dataclass, TypedDict or pydantic model"
+        raise TypeError(f"{type.__qualname__} is no model: make it {known}")
+    return Model(type, decode, msgspec.to_builtins)
 
 
 def _attrs_model(cls: Any) -> Model[Any]:

@@ -78,8 +78,11 @@ class Author:
         )
         return self._sign(seal)
 
-    def trim(self, at: float, upto: Sealed, archive: str, archive_hash: str) -> Sealed:
-        """Seal that everything up to a link went into an archive."""
+    def trim(self, at: float, upto: Sealed, archive: str, archive_hash: str, *, deleted: int = 0) -> Sealed:
+        """Seal that everything up to a link went into an archive.
+
+        :param deleted: the last seal of the archives that are deleted for it; 0: none is
+        """
         return self._sign(
             TrimSeal(
                 sequence=self.sequence + 1,
@@ -93,6 +96,7 @@ class Author:
                 ends=upto.seal.state.ends,
                 archive=archive,
                 archive_hash=archive_hash,
+                deleted=deleted,
             )
         )
 

@@ -50,7 +50,7 @@ class EventKind(StrEnum):
     ALARM = "ALARM"
     """A stored record is not what it must be, or a bound was reached."""
     ARCHIVED = "ARCHIVED"
-    """Dead letters went into a file."""
+    """Dead letters went into a file, or archives were deleted."""
     AUDIT_READ = "AUDIT_READ"
     AUDIT_KEY = "AUDIT_KEY"
 

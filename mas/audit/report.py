@@ -26,6 +26,8 @@ class Report(msgspec.Struct):
     """Seals that agree with their copies outside Redis."""
     archived_to: int = 0
     """The last seal that the chain says was archived; 0 for none."""
+    deleted_to: int = 0
+    """The last seal whose archive the chain says was deleted; 0 for none."""
     macs_checked: bool = False
     """Whether the unsealed records' MACs could be checked, for which the deployment's secret is needed."""
     flaws: list[Flaw] = []

@@ -98,6 +98,8 @@ class TrimSeal(Link, frozen=True, kw_only=True, tag="trim"):
     """The archive's file name."""
     archive_hash: str
     """SHA-256 of the file, as hex."""
+    deleted: int = 0
+    """The last seal of the archives that were then deleted, being too old or too much; 0: none was."""
 
 
 class KeySeal(Link, frozen=True, kw_only=True, tag="key"):

@@ -7,6 +7,7 @@ it. If less is found than was sealed, the chain goes on from what is remembered,
 """
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from mas.audit.apart import Clerk, NoAnswer
 from mas.audit.apart.words import Examine, Pack
 from mas.audit.author import Author, signer_after
 from mas.audit.draft import Examined
-from mas.audit.events import Events
+from mas.audit.events import EventKind, Events
 from mas.audit.handout import Handout
 from mas.audit.keyfile import KeyFile
 from mas.audit.look import Look, Seen
@@ -31,6 +32,7 @@ from mas.errors import ConfigurationError, RedisUnavailable
 from mas.keys import Keys
 from mas.log import logger
 from mas.redis import Lease, Redis
+from mas.retention import to_delete
 from mas.settings import AuditSettings
 from mas.threads import in_thread
 from mas.trust import Keyring
@@ -295,7 +297,9 @@ class Sealer:
         except OSError as error:
             self._events.alarm("audit.archive_dir", f"nothing can be archived: {error}")
             return False
-        link = author.trim(self._clock.wall(), portion.upto, name, digest)
+        gone = await self._too_much_on_disk(before=portion)
+        deleted = gone[-1].last if gone else 0
+        link = author.trim(self._clock.wall(), portion.upto, name, digest, deleted=deleted)
         entry = await chain.trim(
             self._redis,
             self._keys,
@@ -309,7 +313,42 @@ class Sealer:
             return False
         self._accept(author, link)
         log.info("audit records archived", archive=name, records=portion.records)
+        if gone:
+            await self._delete(gone, deleted)
         return True
+
+    async def _too_much_on_disk(self, before: archive.Portion) -> list[archive.Archive]:
+        """Return the archives that must go, oldest first, now that another one is written.
+
+        :param before: what that one holds: only what is older can be in those that go
+        """
+        age, size = self._settings.archive_max_age, self._settings.archive_max_bytes
+        if age is None and size is None:
+            return []
+
+        def look() -> list[archive.Archive]:
+            kept = archive.listed(self._places.archive)
+            paths = [each.path for each in kept]
+            gone = to_delete(paths, max_age=age, max_bytes=size, now=self._clock.wall())
+            return [each for each in kept[: len(gone)] if each.last < before.upto.seal.sequence]
+
+        try:
+            return await in_thread(look)
+        except OSError as error:
+            self._events.alarm("audit.archive_dir", f"no archive can be deleted: {error}")
+            return []
+
+    async def _delete(self, gone: list[archive.Archive], upto: int) -> None:
+        """Delete archives; the chain says so by now. What cannot be deleted goes with the next."""
+        try:
+            for each in gone:
+                await in_thread(partial(each.path.unlink, missing_ok=True))
+        except OSError as error:
+            self._events.alarm("audit.archive_dir", f"an archive cannot be deleted: {error}")
+            return
+        told = f"deleted {len(gone)} archives, up to seal {upto}: too old, or too much"
+        self._events.post(EventKind.ARCHIVED, str(self._places.archive), detail=told)
+        log.info("audit archives deleted", archives=len(gone), upto=upto)
 
     async def _pack(self, portion: archive.Portion, path: Path) -> str:
         """Write an archive, or have the clerk do it, and return its SHA-256 as hex.

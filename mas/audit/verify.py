@@ -35,7 +35,8 @@ class Verifier:
     :param outside: seals from outside Redis; those count that a believed key signed
     :param macs: each trail's key, by which unsealed records are checked; without, only their numbers are
     :param whole: the chain must begin at its first link, or where a trim says that it does
-    :param from_first: the chain must begin at its first link, whatever a trim says
+    :param from_first: the chain must begin at its first link, or after those whose archives a trim says
+        were deleted
     :param namespace: of the system whose seals they must be; None: that of the first one
     :param archived: the first and the last seal that an archive must hold, and nothing behind that; None: it
         is none, and must end with the newest seal known from outside
@@ -92,6 +93,7 @@ class Verifier:
                 self._check_range(seal)
             case TrimSeal() as seal:
                 self._trim = seal
+                self._report.deleted_to = max(self._report.deleted_to, seal.deleted)
             case RestartSeal() as seal:
                 self._check_restart(seal)
             case KeySeal():
@@ -201,7 +203,12 @@ class Verifier:
             if first.previous:
                 self._flaw("seal 1", "claims to continue another")
         elif self._from_first:
-            self._flaw(f"seal {first.sequence}", f"seals 1 to {first.sequence - 1} are in no archive here")
+            if first.sequence <= (due := self._report.deleted_to + 1):
+                # What a seal says was deleted is not missed; where the rest begins, its first seal says.
+                return
+            self._flaw(
+                f"seal {first.sequence}", f"seals {due} to {first.sequence - 1} are in no archive here"
+            )
         elif trim is None or first.sequence != trim.upto + 1 or first.previous != trim.digest:
             self._flaw(
                 f"seal {first.sequence}", f"seals 1 to {first.sequence - 1} are gone, and no trim says so"

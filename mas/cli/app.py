@@ -129,6 +129,29 @@ def ps(config: Path | None, *, as_json: bool, debug: bool) -> None:
         show_runners(config, as_json=as_json)
 
 
+@app.command("redis", context_settings={"allow_interspersed_args": False})
+@config_option
+@json_option
+@debug_option
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [ARGUMENT]...]")
+def redis_by_hand(words: tuple[str, ...], config: Path | None, *, as_json: bool, debug: bool) -> None:
+    """Open Redis by hand, or give it one command.
+
+    The Redis of the deployment, whose password nobody gets to see. Without COMMAND redis-cli or valkey-cli
+    runs, which must be installed; what begins with a dash is for it: mas redis -- --bigkeys. The audit trail
+    says who came.
+    """
+    from mas.cli.console import open_console, run_command
+
+    with framed(debug=debug):
+        if words and not words[0].startswith("-"):
+            run_command(config, words, as_json=as_json)
+        elif as_json:
+            raise click.UsageError("--json goes with a COMMAND")
+        else:
+            open_console(config, words)
+
+
 @app.command()
 @backend_option
 @debug_option

@@ -40,7 +40,8 @@ def send_message(
                 notice = await voice.say(to, kind, msgspec.Raw(payload), timeout=timeout)
                 return _sent(voice, target, kind, notice.message_id, notice)
 
-    told = until_told(say)
+    with speaker.slips_told(target):
+        told = until_told(say)
     if told is None:
         return INTERRUPTED
     if as_json:
@@ -71,7 +72,8 @@ def request_reply(
             with stop.cuts_short():
                 return await voice.ask(to, kind, msgspec.Raw(payload), timeout=timeout)
 
-    reply = until_told(ask)
+    with speaker.slips_told(target):
+        reply = until_told(ask)
     if reply is None:
         return INTERRUPTED
     _print(msgspec.json.encode(_replied(reply)) if as_json else reply.raw)

@@ -63,6 +63,8 @@ def show_report(report: "Report", *, as_json: bool) -> None:
         click.echo(printable(f"of the system whose namespace is {report.namespace}"))
     if report.archived_to and report.first_seal > 1:
         click.echo(f"seals 1 to {report.archived_to:,} are in archives; --archives verifies them too")
+    if report.deleted_to:
+        click.echo(f"the archives of seals 1 to {report.deleted_to:,} were deleted for their age or size")
     for flaw in report.flaws[:_SHOWN]:
         click.echo(printable(f"BROKEN {flaw}"))
     if hidden := len(report.flaws[_SHOWN:]) + report.more_flaws:

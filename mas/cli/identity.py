@@ -267,11 +267,12 @@ def _rows(agent: ListedAgent) -> list[list[str]]:
         return [[agent.agent_id, "", where, status, "", offers]]
     rows = []
     for instance in agent.instances:
-        status = "alive" if instance.alive else "silent"
+        status = "alive" if instance.alive else "left" if instance.left else "silent"
         if instance.revoked is not None:
             status = f"revoked{f': {instance.revoked}' if instance.revoked else ''}"
         token = _span(instance.token_seconds)
-        rows.append([agent.agent_id, instance.instance_id, where, status, token, offers])
+        place = "guest" if instance.guest else where
+        rows.append([agent.agent_id, instance.instance_id, place, status, token, offers])
     return rows or [[agent.agent_id, "", where, agent.status, "", offers]]
 
 

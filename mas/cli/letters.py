@@ -13,11 +13,13 @@ import click
 import msgspec
 
 from mas.audit import EventKind
+from mas.audit.moment import moment
 from mas.cli.complaint import complaint
 from mas.cli.deployment import Deployment, reaching
 from mas.cli.exits import FAILED, REFUSED
 from mas.cli.printable import printable
-from mas.cli.table import table
+from mas.cli.table import cut, table, terminal_width
+from mas.cli.traffic import local
 from mas.decision import Decision
 from mas.errors import ConfigurationError, MasError
 from mas.letters import Filed, LetterDesk, Outcome, Selection
@@ -39,9 +41,9 @@ def show_letters(
     if as_json:
         _print([_plain(filed) for filed in found])
         return
-    headings = ("ID", "AT", "DECISION", "FROM", "TO", "TYPE", "ATTEMPTS", "REASON")
-    for line in table(headings, [_row(filed) for filed in found]):
-        click.echo(line)
+    headings, width = ("ID", "AT", "DECISION", "FROM", "TO", "TYPE", "ATTEMPTS", "REASON"), terminal_width()
+    for line in table(headings, [_row(filed, short=width is not None) for filed in found]):
+        click.echo(cut(line, width))
 
 
 def show_letter(config: Path | None, letter: str, *, as_json: bool) -> None:
@@ -54,7 +56,7 @@ def show_letter(config: Path | None, letter: str, *, as_json: bool) -> None:
     if as_json:
         _print(plain)
         return
-    envelope = plain.pop("envelope", None)
+    envelope, plain["at"] = plain.pop("envelope", None), moment(plain["at"])
     for name, value in plain.items():
         click.echo(f"{name:<11}{printable(value)}")
     text = msgspec.json.format(msgspec.json.encode(envelope), indent=2).decode()
@@ -193,13 +195,20 @@ def _selection(decision: str, age: float | None) -> Selection:
     return Selection(Decision(decision) if decision else None, before)
 
 
-def _row(filed: Filed) -> tuple[object, ...]:
+def _row(filed: Filed, *, short: bool) -> tuple[object, ...]:
+    """Return the cells of a letter.
+
+    :param short: without what the others say already, and the time as the clock on the wall shows it
+    """
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(filed.at))
+    at = local(filed.at, narrow=True) if short else at
     letter = filed.letter
     if letter is None:
         return (filed.id, at, "", "", "", "", "", "not as a gateway wrote it")
     who = (letter.decision, letter.sender, letter.target, letter.type)
-    return (filed.id, at, *who, letter.attempts or "", letter.reason)
+    names = f"{letter.sender} -> {letter.target} ({letter.type}): "
+    reason = letter.reason.removeprefix(names) if short else letter.reason
+    return (filed.id, at, *who, letter.attempts or "", reason)
 
 
 def _plain(filed: Filed) -> dict[str, Any]:

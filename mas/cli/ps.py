@@ -1,7 +1,5 @@
 """`mas ps`: every runner's supervision tree, as a tree or as JSON."""
 
-import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +10,7 @@ import msgspec
 
 from mas.cli.deployment import operating
 from mas.cli.printable import printable
+from mas.cli.table import cut, terminal_width
 from mas.steering import Node, Runner
 from mas.steering.bulletin import INTERVAL
 from mas.supervision import State
@@ -42,7 +41,7 @@ def show_runners(config: Path | None, *, as_json: bool) -> None:
         return
     if not runners:
         click.echo("nothing runs", err=True)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = terminal_width()
     for number, runner in enumerate(runners):
         if number:
             click.echo()
@@ -70,11 +69,7 @@ def lines(runner: Runner, width: int | None) -> Iterator[str]:
     for row in rows:
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
         cells[1] = click.style(cells[1], fg=_COLOURS.get(row[1], None if row is _HEADINGS else _CHANGING))
-        yield "  ".join((*cells, _cut(row[-1], room))).rstrip()
-
-
-def _cut(text: str, room: int | None) -> str:
-    return text if room is None or len(text) <= room else f"{text[: room - 1]}…"
+        yield "  ".join((*cells, cut(row[-1], room))).rstrip()
 
 
 def _rows(node: Node, first: str, rest: str, since: float) -> Iterator[tuple[str, ...]]:

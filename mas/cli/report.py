@@ -1,13 +1,17 @@
 """Print what `mas check` found: for people, or as one JSON object."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 import msgspec
 
-from mas.cli.check import Report
+from mas.cli.check import Report, SettingFound
 from mas.cli.printable import printable
 from mas.cli.table import columns
+
+_VALUE = 20
+"""Columns for a value; what is longer pushes its origin to the right."""
 
 
 def show(report: Report, *, as_json: bool) -> None:
@@ -40,10 +44,19 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _section("switched off", report.off)
     yield from _section("warnings", report.warnings, colour="yellow")
     if report.settings:
-        yield from _section(
-            "settings", columns([each.key, each.value, each.origin] for each in report.settings)
-        )
+        yield click.style("settings", bold=True)
+        yield from _settings(report.settings)
     yield click.style("the configuration is valid", fg="green", bold=True)
+
+
+def _settings(found: Sequence[SettingFound]) -> Iterator[str]:
+    """Yield a line for each, most of which fit a terminal of 80 columns."""
+    here = f"{Path.cwd()}/"
+    keys = max(len(each.key) for each in found)
+    values = min(max(len(each.value) for each in found), _VALUE)
+    for each in found:
+        line = f"  {each.key:<{keys}}  {each.value:<{values}}  {each.origin.removeprefix(here)}"
+        yield printable(line)
 
 
 def _section(title: str, lines: Sequence[str], *, colour: str | None = None) -> Iterator[str]:

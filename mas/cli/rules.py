@@ -12,6 +12,7 @@ from mas.audit import EventKind
 from mas.cli.deployment import reaching
 from mas.cli.exits import FAILED, REFUSED
 from mas.cli.printable import printable
+from mas.cli.slips import tell_slips
 from mas.cli.table import table
 from mas.directory import Policy, PolicyKeeper, Rule, Ruling, accesses, described, read_policy, rules_of
 from mas.errors import ConfigurationError
@@ -67,8 +68,10 @@ def explain_ruling(
     config: Path | None, sender: str, target: str, kind: str, *, live: bool, as_json: bool
 ) -> int:
     """Print the rule that decides about one message, and return the exit code."""
-    _, policy = _policy(config, live=live)
+    settings, policy = _policy(config, live=live)
     asked = _ask(policy, agent_id(sender), agent_id(target), kind)
+    if not asked.allowed:
+        tell_slips(settings, sender, target)
     if as_json:
         click.echo(msgspec.json.encode(asked))
     else:
@@ -161,10 +164,16 @@ def _ask(policy: Policy, sender: AgentId, target: AgentId, kind: str) -> Asked:
 def _expectations(file: Path) -> Iterator[Expected]:
     try:
         listed = yaml.safe_load(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(file)) from None
+    except yaml.MarkedYAMLError as error:
+        place = f"{file}:{error.problem_mark.line + 1}" if error.problem_mark else str(file)
+        raise ConfigurationError(f"it is no YAML: {error.problem}", where=place) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError("it is no YAML", where=str(file)) from error
     if not isinstance(listed, list) or not listed:
-        raise ConfigurationError("expected a list of {from, to, type, expect}", where=str(file))
+        hint = "one line of it is: - {from: a, to: b, type: x, expect: deny}"
+        raise ConfigurationError("expected a list of {from, to, type, expect}", where=str(file), hint=hint)
     for number, entry in enumerate(listed):
         where = f"{file}[{number}]"
         try:

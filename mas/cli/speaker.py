@@ -5,7 +5,7 @@ message. Neither takes mail of the agent that it speaks as.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 
 from mas.agent import Voice
 from mas.cli.deployment import reaching
+from mas.cli.slips import slips_told
 from mas.cli.told_to_stop import Stop
 from mas.directory import Tombstones
 from mas.errors import EnrolmentRefused, RedisUnavailable
@@ -45,6 +46,10 @@ class Speaker(NamedTuple):
     agent: AgentId | None = None
     credentials: Path | None = None
     allow_plaintext: bool = False
+
+    def slips_told(self, target: str) -> AbstractContextManager[None]:
+        """Tell which name is probably misspelt if the block is refused for it, where a configuration says."""
+        return nullcontext() if self.agent is None else slips_told(self.config, self.agent, target)
 
     def speaking(
         self, stop: Stop, *, patience: float

@@ -1,5 +1,7 @@
 """Lines of text in columns, safe to print."""
 
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 
 from mas.cli.printable import printable
@@ -20,3 +22,16 @@ def columns(rows: Iterable[Sequence[object]]) -> list[str]:
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Return a line of headings and one for each row."""
     return columns([headings, *rows])
+
+
+def cut(line: str, width: int | None) -> str:
+    """Return a line as a terminal shows it on one line.
+
+    :param width: its columns; None: as many as it takes
+    """
+    return line if width is None or len(line) <= width else f"{line[: max(width, 1) - 1]}…"
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is; None: it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

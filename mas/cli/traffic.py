@@ -14,7 +14,7 @@ _GAP: Final = "  "
 _LEAST: Final = (16, 10, 12, 6)  # columns of who to whom, type, decision and latency
 _MOST: Final = (40, 30, 17, 8)  # a longer one pushes its own line aside, and no other
 _NARROW: Final = 100  # columns of a terminal below which lines have to do without what matters least
-_WHY: Final = 20  # characters of a reason that are shown however narrow the terminal is
+_WHY: Final = 12  # characters of a reason that are shown however narrow the terminal is
 _ID: Final = (8, 4)  # first and last characters of an id where all of it does not fit
 
 
@@ -39,12 +39,12 @@ class Traffic:
         for at, cell in enumerate(cells):
             self._widths[at] = max(self._widths[at], min(len(cell), _MOST[at]))
         who, kind, decision, latency = self._widths
-        time = moment(found.seconds) if width is None else _local(found.seconds, narrow=narrow)
+        time = moment(found.seconds) if width is None else local(found.seconds, narrow=narrow)
         before = f"{time}{_GAP}{cells[0]:<{who}}{_GAP}{cells[1]:<{kind}}{_GAP}"
         after = "" if narrow and record.get("reason") else f"{_GAP}{cells[3]:>{latency}}"
         taken = len(before) + max(decision, len(cells[2])) + len(after) + len(_GAP)
         rest = _rest(record, None if width is None else width - taken)
-        return f"{before}{styled(cells[2], width=decision)}{after}{_GAP}{rest}"
+        return f"{before}{styled(cells[2], width=decision)}{after}{_GAP}{rest}".rstrip()
 
 
 def as_line(found: Found) -> bytes:
@@ -80,7 +80,7 @@ def _rest(record: dict[str, Any], room: int | None) -> str:
     if room is None:
         return _GAP.join(part for part in (whole, tie) if part)
     if not why:
-        return tie if len(tie) <= room else _short(tie)
+        return next((told for told in (tie, _short(tie)) if len(told) <= room), "")
     for told in (f"{whole}{_GAP}{tie}", f"{whole}{_GAP}{_short(tie)}", whole, why):
         if len(told) <= room:
             return told
@@ -102,8 +102,11 @@ def _short(identifier: str) -> str:
     return identifier if len(identifier) <= first + last else f"{identifier[:first]}…{identifier[-last:]}"
 
 
-def _local(seconds: float, *, narrow: bool) -> str:
-    """Return a time as the clock on the wall shows it, and its date if that is not today's."""
+def local(seconds: float, *, narrow: bool) -> str:
+    """Return a time as the clock on the wall shows it, and its date if that is not today's.
+
+    :param narrow: to the second
+    """
     try:
         at = datetime.fromtimestamp(seconds).astimezone()
     except (ValueError, OverflowError, OSError):

@@ -5,6 +5,7 @@ anything is trimmed: at any moment each letter is in Redis, in an archive, or in
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,10 @@ from redis.exceptions import ResponseError
 from mas.clock import SYSTEM, Clock
 from mas.errors import RedisUnavailable
 from mas.keys import Keys
-from mas.letters.archive import Archived, write_archive
+from mas.letters.archive import Archived, archives_in, write_archive
 from mas.log import logger
 from mas.redis import Lease, Redis
+from mas.retention import to_delete
 from mas.settings import LetterSettings
 from mas.threads import in_thread
 
@@ -60,8 +62,11 @@ class Archivist:
         task_status.started()
         while True:
             try:
-                while await self._lease.keep() and await self.retire():
-                    pass
+                while ours := await self._lease.keep():
+                    if not await self.retire():
+                        break
+                if ours:
+                    await self.delete()
             except (RedisUnavailable, ResponseError) as error:
                 log.warning("cannot look after the dead letters", problem=str(error))
             await self._clock.sleep(INTERVAL)
@@ -92,6 +97,31 @@ class Archivist:
             await self._redis.call("XDEL", self._keys.dead_letters, *some)
         log.info("dead letters archived", letters=len(letters), archive=str(path))
         return len(letters)
+
+    async def delete(self) -> int:
+        """Delete archives that are too old or too much, the trail saying so first; return how many."""
+        bounds = self._settings()
+        if bounds.archive_max_age is None and bounds.archive_max_bytes is None:
+            return 0
+
+        def look() -> list[Path]:
+            return to_delete(
+                archives_in(self._directory),
+                max_age=bounds.archive_max_age,
+                max_bytes=bounds.archive_max_bytes,
+                now=self._clock.wall(),
+            )
+
+        try:
+            gone = await in_thread(look)
+            for path in gone:
+                await self._audit(str(path), "deleted the archive: too old, or too much")
+                await in_thread(partial(path.unlink, missing_ok=True))
+                log.info("an archive of dead letters was deleted", archive=str(path))
+        except OSError as error:
+            self._alarm(self._keys.dead_letters, f"an archive cannot be deleted: {error}")
+            return 0
+        return len(gone)
 
     async def _oldest(self, count: int, before: float) -> list[Archived]:
         """Return so many of the oldest letters, and those older than a time, as far as one archive goes."""

@@ -131,9 +131,7 @@ def _gate(gate: Gate) -> Iterator[Metric]:
 
 
 def _fared(fared: Fared) -> Metric:
-    family = CounterMetricFamily(
-        "mas_handlers", "How handlers fared, but for agents in their own process.", labels=["outcome"]
-    )
+    family = CounterMetricFamily("mas_handlers", "How handlers fared.", labels=["outcome"])
     for outcome in ("handled", "failed", "retried", "given_up", "trimmed"):
         family.add_metric([outcome], getattr(fared, outcome))
     return family

@@ -1,6 +1,7 @@
 """The process's side: what its owner says, and what it says to its owner."""
 
 import os
+import select
 import signal
 from collections.abc import AsyncIterator
 from types import FrameType
@@ -65,6 +66,29 @@ class Serving:
                 data = data[os.write(self._reports, data) :]
         except OSError:
             return
+
+    def offer(self, line: bytes) -> bool:
+        """Write a line to the owner if that needs no waiting, and say whether it was written.
+
+        :param line: without its end; at most 511 bytes
+        """
+        return written_at_once(self._reports, line + b"\n")
+
+
+def written_at_once(pipe: int, data: bytes) -> bool:
+    """Write to a pipe if that needs no waiting, and say whether it was written.
+
+    :param data: no more than goes out whole or not at all
+    """
+    assert len(data) <= select.PIPE_BUF  # noqa: S101 - the caller's part
+    look = select.poll()
+    look.register(pipe, select.POLLOUT)
+    if not any(event & select.POLLOUT for _, event in look.poll(0)):
+        return False
+    try:
+        return os.write(pipe, data) == len(data)
+    except OSError:
+        return False
 
 
 def _leave_it(_: int, __: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from mas.errors import IntegrityError
 from mas.ids import AgentId, InstanceId, is_valid
 from mas.keys import Keys
 from mas.redis import Redis, Reply
+from mas.registry.enrolment import GUEST
 from mas.trust import Keyring
 
 
@@ -22,6 +23,10 @@ class ListedInstance(msgspec.Struct, frozen=True):
     """How long its token is still good; None: it has none that is."""
     revoked: str | None = None
     """Why, if it was; perhaps empty."""
+    left: bool = False
+    """Whether it signed off: its token lives on for what it sent."""
+    guest: bool = False
+    """Whether it joined for a moment, to speak for its agent, as `mas send` does."""
 
 
 class ListedAgent(msgspec.Struct, frozen=True):
@@ -94,18 +99,22 @@ async def _agent(
             name,
             redis.post("EXISTS", keys.heartbeat(agent, InstanceId(name))),
             redis.post("PTTL", keys.token_hash(agent, InstanceId(name))),
+            redis.post("EXISTS", keys.instance_stream(agent, InstanceId(name))),
         )
         for name in names
     ]
     instances = []
-    for name, alive, life in looks:
-        milliseconds = await life.result()
+    for name, beats, life, stream in looks:
+        milliseconds, alive = await life.result(), bool(await beats.result())
         instances.append(
             ListedInstance(
                 name,
-                bool(await alive.result()),
+                alive,
                 milliseconds / 1000 if milliseconds > 0 else None,
                 revoked.get(tombstone_field(agent, InstanceId(name))),
+                # Who leaves takes its stream along; who dies does not.
+                not alive and not await stream.result(),
+                name.startswith(GUEST),
             )
         )
     there = any(each.alive or (record.outside and each.token_seconds) for each in instances)

@@ -42,6 +42,8 @@ AT_START: tuple[Path, ...] = (
     ("audit", "seal_batch"),
     ("audit", "max_records"),
     ("audit", "max_age"),
+    ("audit", "archive_max_age"),
+    ("audit", "archive_max_bytes"),
 )
 """Taken once, by agents, registry and sealer; a running one goes on with what it has."""
 

@@ -132,7 +132,8 @@ class Seat:
     def _new_life(self, around: Surroundings, credential: Credential) -> Life | Isolated:
         if self.spec.process:
             spec = self._spec(around, credential)
-            return Isolated(self.name, spec, credential, lambda: self._way_in(around))
+            fared = around.services.fared
+            return Isolated(self.name, spec, credential, lambda: self._way_in(around), fared=fared)
         return Life(self.make, lambda: credential, around.services, concurrency=self.spec.concurrency)
 
     def _spec(self, around: Surroundings, credential: Credential) -> Spec:

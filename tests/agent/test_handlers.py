@@ -51,6 +51,37 @@ async def test_handlers_are_inherited_overridden_by_name_and_replaced_by_type(re
         assert await ask("derived", "four") == "four"
 
 
+class NoModel:
+    """A class of which nobody knows how to make one from JSON."""
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (lambda: Agent.on("x", model=NoModel), "NoModel is no model: make it a msgspec Struct, attrs"),
+        (lambda: Agent.on("x")(takes_too_little), r"too_little handles 'x', so it must take \(self, message"),
+        (lambda: Agent.on("x")(takes_too_much), r"payload\), not \(self, message, payload, more\)"),
+        (lambda: Agent.on("x")(not_async), "not_async handles 'x', so it must be async def"),
+    ],
+)
+def test_a_handler_that_would_fail_with_each_message_is_refused_where_it_is_written(write, told):
+    with pytest.raises(TypeError, match=told):
+        write()(takes_anything)
+
+
+async def takes_too_little(self, message): ...
+async def takes_too_much(self, message, payload, more): ...
+def not_async(self, message, payload): ...
+async def takes_more_by_name(self, message, payload=None, *, more=1): ...
+def takes_anything(*args, **kwargs):
+    return takes_more_by_name(*args, **kwargs)
+
+
+@pytest.mark.parametrize("method", [takes_anything, takes_more_by_name])
+def test_whatever_can_be_called_with_a_message_and_a_payload_may_handle(method):
+    assert Agent.on("x")(method) is method
+
+
 def test_one_class_cannot_handle_a_type_twice():
     with pytest.raises(TypeError, match="both first and second handle 'same'"):
 

@@ -147,7 +147,13 @@ async def test_a_kill_for_want_of_memory_is_named_as_one(redis_url, journal, tmp
 
 
 @pytest.mark.parametrize(
-    ("text", "times"), [("nonsense\n", 1), ('{"type":"unheard"}\n', 1), ("x" * 50_000, 60)]
+    ("text", "times"),
+    [
+        ("nonsense\n", 1),
+        ('{"type":"unheard"}\n', 1),
+        ('{"type":"counted","handled":-1}\n', 1),
+        ("x" * 50_000, 60),
+    ],
 )
 async def test_one_that_reports_nonsense_is_ended_and_started_again(redis_url, journal, text, times):
     async with running(redis_url, worker=alone(journal), boss=Boss) as system:

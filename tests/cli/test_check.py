@@ -61,9 +61,12 @@ def test_it_shows_no_secret_in_any_form(office):
 
 def test_verbose_names_the_origin_of_each_setting(office):
     ended = mas("check", "-v", cwd=office, MAS_SHUTDOWN_GRACE="7")
-    lines = {line.split()[0]: line for line in ended.stdout.splitlines() if line.startswith(" " * 14)}
+    _, _, listed = ended.stdout.partition("\nsettings\n")
+    lines = {line.split()[0]: line for line in listed.splitlines() if line.startswith("  ")}
     assert lines["shutdown_grace"].split()[1:] == ["7", "s", "MAS_SHUTDOWN_GRACE"]
-    assert lines["gateway.features.dlp"].split()[1:] == ["false", f"{office}/gateway.yaml:1"]
+    assert lines["gateway.features.dlp"].split()[1:] == ["false", "gateway.yaml:1"]
+    defaults = [line for line in lines.values() if line.endswith("default") and str(office) not in line]
+    assert max(map(len, defaults)) <= 80
     assert lines["gateway.batch"].endswith("default")
 
 

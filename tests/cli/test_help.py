@@ -41,6 +41,7 @@ def test_help_loads_nothing_that_only_a_run_needs():
         ["demo", "--help"],
         ["doctor", "--help"],
         ["init", "--help"],
+        ["redis", "--help"],
         ["send", "--help"],
         ["request", "--help"],
         ["tail", "--help"],
@@ -65,7 +66,7 @@ def test_every_command_has_a_line_of_help(tmp_path):
     assert ended.returncode == 0
     _, _, listed = ended.stdout.partition("Commands:\n")
     commands = {line.split()[0]: line.strip() for line in listed.splitlines()}
-    assert {"check", "demo", "doctor", "init", "request", "run", "send", "tail"} <= set(commands)
+    assert {"check", "demo", "doctor", "init", "redis", "request", "run", "send", "tail"} <= set(commands)
     assert not [line for line in commands.values() if line.endswith("...")]
 
 

@@ -99,6 +99,23 @@ def test_a_file_of_expectations_that_cannot_be_used_is_told(place, text):
     assert "expected.yaml" in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("- {from: a}\n- [from\n", "expected.yaml:3: it is no YAML: expected ',' or ']'"),
+        ("from: a\n", "hint: one line of it is: - {from: a, to: b, type: x, expect: deny}"),
+        (None, "expected.yaml: cannot be read: No such file or directory"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_expectations_is_told_with_its_line(place, text, told):
+    file = place / "expected.yaml"
+    if text is not None:
+        file.write_text(text)
+    done = mas("policy", "test", str(file), cwd=place)
+    assert done.returncode == 78
+    assert told in done.stderr
+
+
 async def test_a_reload_binds_running_gateways_and_is_audited(place, redis_url, anyio_backend):
     write(place, agents=deployment(redis_url))
     config = {**json.loads(deployment(redis_url)), "agents": []}

@@ -113,6 +113,32 @@ def test_a_target_that_nobody_registered_is_refused(house):
     assert told == "error: TARGET_UNKNOWN: stranger is not registered\n"
 
 
+def test_a_refusal_names_who_was_probably_meant(house):
+    told = house.typed("request", "scrbe", "echo", "--as", "athor", code=77)
+    assert "note: the configuration has no agent athor; did you mean author?\n" in told
+    assert "note: the configuration has no agent scrbe; did you mean scribe?\n" in told
+    assert "error: AUTHZ_DENIED: athor -> scrbe (echo): nothing grants it" in told
+    assert "note" not in house.typed("request", "scribe", "keep", "--as", "author", code=77)
+
+
+def test_while_it_waits_it_is_listed_as_a_guest(house):
+    with house.typing("request", "author", "note", '"in vain"', "--as", "scribe") as waiting:
+        house.run.out.expect("author noted in vain")
+        lines = [line.split() for line in house.typed("agents", "list").splitlines()]
+        listed = json.loads(house.typed("agents", "list", "--json"))
+        waiting.signal(signal.SIGINT)
+        waiting.ended()
+    where = {row[1].startswith("guest-"): row[2] for row in lines if row[0] == "scribe"}
+    assert where == {True: "guest", False: "runner"}
+    guests = {
+        each["instance_id"].startswith("guest-"): each["guest"]
+        for agent in listed
+        if agent["agent_id"] == "scribe"
+        for each in agent["instances"]
+    }
+    assert guests == {True: True, False: False}
+
+
 def test_a_guest_makes_nobody_of_its_id_reachable(house):
     with house.typing("request", "scribe", "meet", '"me"', "--as", "ops") as waiting:
         anyio.run(until, lambda: house.instances("ops"), backend="trio")

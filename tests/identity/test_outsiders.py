@@ -87,6 +87,40 @@ async def test_it_asks_answers_is_told_and_keeps_state_without_a_right_to_script
             await until(lambda: settled(operator, KEYS.stream(OUT)))
 
 
+class Mute(Agent[dict[str, object]]):
+    """Handles nothing."""
+
+
+@pytest.mark.parametrize("bare", [Agent, Mute])
+async def test_one_that_handles_nothing_speaks_and_leaves_its_agents_mail_to_who_does(
+    system, operator, server, bare
+):
+    async with system() as inside:
+        lease = DeliverySettings(lease=1)
+        async with connect(await enrolled(operator, server), bare, delivery=lease) as script:
+            await inside.agent("in").send("out", "tell", "kept", confirm=True)
+            # It reads its answers after that: it had the chance.
+            assert (await script.request("in", "ask", 1, timeout=10)).data == 1
+            with pytest.raises(MessageRefused, match="AUTHZ_DENIED"):
+                await script.send("nobody", "tell", confirm=True)
+            assert await operator.call("XLEN", KEYS.stream(OUT)) == 1
+        two = await enrolled(operator, server, instance=InstanceId("two"))
+        async with connect(two, Echo, delivery=lease) as other:
+            assert await other.got.reaches(1) == ["kept"]
+        (letter,) = await operator.call("XRANGE", KEYS.dead_letters, "-", "+")
+        assert b"AUTHZ_DENIED" in letter[1][1], "what it said itself"
+
+
+async def test_one_that_takes_whatever_comes_takes_its_mail(system, operator, server):
+    class Taker(Mute):
+        async def on_message(self, message):
+            await message.reply("taken")
+
+    async with system() as inside, connect(await enrolled(operator, server), Taker):
+        reply = await inside.agent("in").request("out", "whatever", timeout=10)
+        assert reply.message_type == "taken"
+
+
 async def settled(operator, stream):
     """Say whether nothing is pending or left on a stream."""
     pending, *_ = await operator.call("XPENDING", stream, "agents")

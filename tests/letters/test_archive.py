@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import time
 from functools import partial
 from typing import Any
@@ -197,3 +198,34 @@ def test_a_damaged_archive_is_named(tmp_path, harm):
     path.write_bytes(harm(path.read_bytes()))
     with pytest.raises(MasError, match=f"the archive {path} cannot be read"):
         list(read_archives(tmp_path))
+
+
+async def test_archives_are_deleted_by_their_bounds_and_the_trail_says_so_first(shelf):
+    shelf.bounds = LetterSettings(max_letters=10)
+    await shelf.archivist.retire()
+    shelf.bounds = LetterSettings(max_letters=5)
+    await shelf.archivist.retire()
+    first, second = archives_in(shelf.at.archive)
+    assert await shelf.archivist.delete() == 0, "without a bound none goes"
+    shelf.bounds = LetterSettings(archive_max_age=3600)
+    assert await shelf.archivist.delete() == 0
+    old = time.time() - 4000
+    os.utime(first, (old, old))
+    shelf.done.clear()
+    assert await shelf.archivist.delete() == 1
+    assert archives_in(shelf.at.archive) == [second]
+    assert [told[0] for told in shelf.done] == [str(first)]
+    assert shelf.done[0][1].startswith("deleted the archive")
+    shelf.bounds = LetterSettings(archive_max_bytes=1)
+    assert await shelf.archivist.delete() == 0, "the newest stays"
+
+
+async def test_a_system_deletes_archives_of_dead_letters_by_itself(redis_url):
+    directory = data_dir(redis_url) / "dead-letters"
+    for number, old in enumerate((True, False)):
+        path = write_archive(directory, [Archived(f"{number + 1}-0", "x" * 70)])
+        if old:
+            os.utime(path, (0, 0))
+    bounds = {"dead_letters": {"archive_max_age": 3600}}
+    async with running(redis_url, gateway=bounds, a=Quiet):
+        await until(lambda: len(archives_in(directory)) == 1)

@@ -12,7 +12,7 @@ from mas.directory import AgentRecord, Tombstone, Tombstones
 from mas.errors import EnrolmentRefused
 from mas.ids import AgentId, InstanceId
 from mas.redis import open_redis
-from mas.registry import SCRIPTS, HealthMonitor, Lives, enrol, revoke, visiting
+from mas.registry import SCRIPTS, HealthMonitor, Lives, enrol, list_agents, revoke, visiting
 from tests.world import KEYRING, KEYS, asking
 
 A, ONE = AgentId("a"), InstanceId("one")
@@ -85,6 +85,17 @@ async def test_the_token_of_a_guest_that_is_owed_a_decision_lives_on_and_the_reg
     client.delete(KEYS.token_hash(A, instance))
     assert await monitor.look() == [(A, instance)]
     assert everything(client) == {}
+
+
+async def test_one_that_left_is_listed_as_such_while_its_token_lives_on(redis):
+    async def listed():
+        (agent,) = await list_agents(redis, KEYS, KEYRING)
+        return [(one.guest, one.alive, one.left) for one in agent.instances]
+
+    async with visit(redis) as guest:
+        guest.owed = True
+        assert await listed() == [(True, True, False)]
+    assert await listed() == [(True, False, True)]
 
 
 async def test_a_guest_that_dies_is_found(redis, client):

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from mas.agent.agent import Agent
 from mas.agent.life import Life
+from mas.agent.process.counts import Counting
 from mas.agent.process.words import (
     Crashed,
     Order,
@@ -86,7 +87,8 @@ class _Child:
             open_subscriber(place, name=f"mas:{spec.agent_id}:rings", **links) as subscriber,
             anyio.create_task_group() as tasks,
         ):
-            pulse = Pulse(SYSTEM)
+            pulse, counting = Pulse(SYSTEM), Counting(self._serving.offer)
+            pulse.join(counting)
             await tasks.start(pulse.run)
             if spec.loop_alarm:
                 await tasks.start(Watchdog(spec.loop_alarm).run)
@@ -101,6 +103,7 @@ class _Child:
                 keys.ingress_of(spec.agent_id) if spec.confined else keys.ingress,
                 BareClaims if spec.confined else FencedClaims,
                 lambda: spec.max_envelope,
+                counting.fared,
             )
             make = partial(_class_of(spec), spec.agent_id, **spec.init_kwargs)
             life = Life(make, lambda: held, services, concurrency=spec.concurrency)
@@ -111,7 +114,10 @@ class _Child:
                 redis.endpoint = subscriber.endpoint = _place(spec, order.redis_url)
 
             tasks.start_soon(self._obey, life, renew, tasks.cancel_scope)
-            await life.run(task_status=_Readiness(self))
+            try:
+                await life.run(task_status=_Readiness(self))
+            finally:
+                counting.tell()
             tasks.cancel_scope.cancel()
 
     async def _obey(self, life: Life, renew: Renew, scope: anyio.CancelScope) -> None:

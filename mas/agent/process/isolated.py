@@ -9,8 +9,10 @@ import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
+from mas.agent.fared import Fared
+from mas.agent.process.counts import add
 from mas.agent.process.ending import failure, kills_for_memory
-from mas.agent.process.words import Crashed, Order, Quiet, Ready, Spec, encode, read_report
+from mas.agent.process.words import Counted, Crashed, Order, Quiet, Ready, Spec, encode, read_report
 from mas.errors import ProcessFailed
 from mas.process import Owned, open_owned
 from mas.trust import Credential
@@ -30,6 +32,7 @@ class Isolated:
     :param spec: what it is given
     :param credential: what the spec says of it may grow old: a renewal reaches the process while it runs
     :param way_in: asked at every renewal for the URL of Redis as the process is to open it from then on
+    :param fared: where to count how its handlers fare
     :param environ: its environment, but for what begins with `MAS_`
     :ivar pid: its process id; 0 while there is none
     """
@@ -41,10 +44,11 @@ class Isolated:
         credential: Credential,
         way_in: Callable[[], str],
         *,
+        fared: Fared | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._name, self._spec, self._credential, self._environ = name, spec, credential, environ
-        self._way_in = way_in
+        self._way_in, self._fared = way_in, fared or Fared()
         self._orders: deque[Order] = deque()
         self._news = anyio.Event()
         self._quiet: anyio.Event | None = None
@@ -136,6 +140,8 @@ class Isolated:
                     self._be_quiet()
                 case Crashed() as crash:
                     self._crash = crash
+                case Counted() as news:
+                    add(news, self._fared)
 
     def _be_quiet(self) -> None:
         if self._quiet is not None:

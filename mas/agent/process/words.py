@@ -1,6 +1,6 @@
 """What an instance's process and its owner say to each other: one JSON object a line, either way."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -76,7 +76,20 @@ class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
     """Its traceback."""
 
 
-Report = Ready | Quiet | Crashed
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class Counted(msgspec.Struct, frozen=True, omit_defaults=True, tag="counted"):
+    """How handlers fared since the last one of these; see `Fared`."""
+
+    handled: _Count = 0
+    failed: _Count = 0
+    retried: _Count = 0
+    given_up: _Count = 0
+    trimmed: _Count = 0
+
+
+Report = Ready | Quiet | Crashed | Counted
 encode = msgspec.json.Encoder().encode
 read_spec = msgspec.json.Decoder(Spec).decode
 read_order = msgspec.json.Decoder(Order).decode

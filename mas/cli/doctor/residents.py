@@ -8,7 +8,6 @@ from mas.cli.doctor.patient import Patient
 from mas.directory import Policy, read_policy, rules_of
 from mas.errors import IntegrityError
 from mas.gateway.breakers import circuits
-from mas.ids import AgentId, InstanceId
 from mas.registry.listing import list_agents
 from mas.settings import share
 from mas.steering import Operator, Runner
@@ -114,13 +113,11 @@ async def instances(patient: Patient) -> Finding:
         )
     # One that runs elsewhere comes and goes as it likes.
     here = [(agent.agent_id, one) for agent in listed if not agent.outside for one in agent.instances]
-    silent = [(agent, one.instance_id) for agent, one in here if not one.alive and one.revoked is None]
-    asked = [
-        (who, patient.redis.post("EXISTS", patient.keys.instance_stream(AgentId(who[0]), InstanceId(who[1]))))
-        for who in silent
+    dead = [
+        f"{agent}:{one.instance_id}"
+        for agent, one in here
+        if not one.alive and not one.left and one.revoked is None
     ]
-    # One that left has no stream any more; its token lives on for what it sent.
-    dead = [":".join(who) for who, reply in asked if await reply.result()]
     if dead:
         return warn(
             f"no sign of life from {', '.join(dead)}", "mas ps; a registry takes it off the books: mas run"

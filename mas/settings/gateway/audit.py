@@ -55,6 +55,15 @@ class AuditSettings:
     archive_dir: Path | None = None
     """Where archives go, in a directory named by the namespace; None: `audit-archive` in `data_dir`."""
 
+    archive_max_age: Annotated[float | None, Within(3600, 3_153_600_000, "s")] = None
+    """Age at which an archive is deleted, in seconds since it was written; None: never.
+
+    As the next one is written: what was deleted is sealed with it.
+    """
+
+    archive_max_bytes: Annotated[int | None, Within(1, 1_000_000_000_000, "bytes")] = None
+    """Bytes of all archives of one machine at which the oldest are deleted; None: never."""
+
     def __attrs_post_init__(self) -> None:
         if self.sink == "command" and not self.sink_command:
             raise ConfigurationError("sink is command, but sink_command is empty")

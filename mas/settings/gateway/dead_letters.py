@@ -10,7 +10,7 @@ from mas.settings.fields import Within, by_type
 
 @frozen(kw_only=True, field_transformer=by_type)
 class LetterSettings:
-    """Bounds of the dead-letter stream; what goes over them is archived first, and never lost."""
+    """Bounds of the dead-letter stream; what goes over them is archived first."""
 
     max_letters: Annotated[int, Within(1, 1_000_000_000, "letters")] = 100_000
     """Letters in Redis at which the oldest tenth is archived."""
@@ -20,3 +20,9 @@ class LetterSettings:
 
     archive_dir: Path | None = None
     """Where archives go, in a directory named by the namespace; None: `dead-letters` in `data_dir`."""
+
+    archive_max_age: Annotated[float | None, Within(3600, 3_153_600_000, "s")] = None
+    """Age at which an archive is deleted with its letters, in seconds since it was written; None: never."""
+
+    archive_max_bytes: Annotated[int | None, Within(1, 1_000_000_000_000, "bytes")] = None
+    """Bytes of all archives of one machine at which the oldest are deleted; None: never."""
