@@ -55,7 +55,8 @@ def consumers(client):
 async def test_under_a_steady_load_neither_keys_nor_consumers_nor_memory_grow(redis_url):
     rounds, each = 6, 450
     # The trail is bounded by archives, which are another test's subject; here it is kept short.
-    keys, memory = [], []
+    keys: list[Any] = []
+    memory: list[int] = []
     with asking(redis_url) as client:
         async with running(redis_url, a=Sender, b=Receiver) as system:
             a, b = system.agent("a"), system.agent("b")
