@@ -1,6 +1,7 @@
 """A deployment for a test, and what was left in Redis by it."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
@@ -56,6 +57,16 @@ def data_dir(redis_url: str) -> Path:
     if where.scheme == "unix":
         return Path(unquote(where.path)).parent / "data"
     return Path(tempfile.gettempdir(), f"mas-test-data-{where.port}")
+
+
+@contextmanager
+def own_files(redis_url: str):
+    """Keep what earlier systems left, whose Redis had the same port, from this one; leave nothing either."""
+    shutil.rmtree(data_dir(redis_url), ignore_errors=True)
+    try:
+        yield data_dir(redis_url)
+    finally:
+        shutil.rmtree(data_dir(redis_url), ignore_errors=True)
 
 
 def running(redis_url: str, *, parts: Any = ALL, on_event: Any = None, **how: Any):

@@ -1,7 +1,6 @@
 """The stage of a chaos trial: a server, a sender here, gateways and receivers in processes that may die."""
 
 import random
-import shutil
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -21,7 +20,7 @@ from tests.faults.proxy import Proxy, proxy
 from tests.faults.runner import Running, process
 from tests.faults.watch import Watch
 from tests.redis.waiting import until
-from tests.world import ENVIRON, data_dir, deployment
+from tests.world import ENVIRON, data_dir, deployment, own_files
 
 HERE: frozenset[Part] = frozenset({"agents", "service"})
 LEASE = 1.0
@@ -197,8 +196,8 @@ async def trial(
     :param fsync: what Redis keeps of what it accepted; "no": nothing
     """
     extra = () if fsync == "no" else ("--appendfsync", fsync)
-    with redis_server(port=0, appendonly="no" if fsync == "no" else "yes", extra=extra) as server:
-        shutil.rmtree(data_dir(server.url), ignore_errors=True)
+    appendonly: Literal["yes", "no"] = "no" if fsync == "no" else "yes"
+    with redis_server(port=0, appendonly=appendonly, extra=extra) as server, own_files(server.url):
         assert server.port is not None
         chance = random.Random(seed)
         async with AsyncExitStack() as stack:
@@ -207,9 +206,7 @@ async def trial(
                 server, between, directory / "journal", backend, chance, count, eager=eager, kinds=kinds
             )
             with play.client:
-                found = await _run(play, faults, senders)
-        shutil.rmtree(data_dir(server.url), ignore_errors=True)
-        return found
+                return await _run(play, faults, senders)
 
 
 async def _run(play: Play, faults: Callable[[Play], Any], senders: int) -> Outcome:

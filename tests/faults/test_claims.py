@@ -21,7 +21,7 @@ def test_every_row_is_there_once_and_says_what_must_hold():
     for line in LINES:
         _, row, what, tests, _ = (cell.strip() for cell in line.split("|"))
         assert what, row
-        assert tests.count("`") == 2 * len(ROWS[row]), row
+        assert tests.count("`") == 2 * len(ROWS[row]), f"{row}: a name is not written as file::name"
         assert ROWS[row], row
         assert len(set(ROWS[row])) == len(ROWS[row]), row
 

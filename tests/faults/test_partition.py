@@ -12,7 +12,7 @@ from mas.testing.server import redis_server
 from tests.faults.checker import check
 from tests.faults.proxy import proxy
 from tests.redis.waiting import until
-from tests.world import Tally, audit, data_dir, running
+from tests.world import Tally, audit, own_files, running
 
 QUICK = {"redis": {"response_timeout": 1, "connect_timeout": 1}, "delivery": {"lease": 1}}
 GATEWAY: frozenset[Part] = frozenset({"gateway"})
@@ -54,11 +54,11 @@ def place():
 
     @asynccontextmanager
     async def opened():
-        with redis_server(port=0) as server, server.client() as client:
+        with redis_server(port=0) as server, server.client() as client, own_files(server.url) as files:
             assert server.port is not None
 
             def system(url, parts, **agents):
-                where = {"data_dir": str(data_dir(server.url))}
+                where = {"data_dir": str(files)}
                 agents = {"a": Sender, "b": Receiver} | agents
                 return running(url, parts=parts, gateway=QUICK, options=where, **agents)
 
@@ -73,7 +73,7 @@ def nothing_is_left(client):
 
 
 async def test_a_gateway_that_hears_nothing_is_relieved_and_its_late_commit_changes_nothing(place):
-    count = 2000
+    count = 1200
     async with (
         place() as (client, url, between, system),
         system(url, NO_GATEWAY) as here,

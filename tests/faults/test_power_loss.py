@@ -9,7 +9,7 @@ from mas.testing.server import redis_server
 from tests.faults.checker import check, losses
 from tests.faults.test_redis_faults import Receiver, Sender
 from tests.redis.waiting import until
-from tests.world import KEYS, audit, entries, running
+from tests.world import KEYS, audit, entries, own_files, running
 
 ALL = [{"type": "allow_network", "agents": ["a", "b"]}]
 COUNT = 400
@@ -42,7 +42,7 @@ def half_applied(client):
 
 async def test_a_cut_off_end_of_the_log_halves_no_batch_and_what_is_left_goes_on(tmp_path):
     chance = random.Random(6)
-    with redis_server(directory=tmp_path, port=0, appendonly="yes") as server:
+    with redis_server(directory=tmp_path, port=0, appendonly="yes") as server, own_files(server.url):
         async with running(server.url, a=Sender, b=Receiver):
             pass
         with server.client() as client:

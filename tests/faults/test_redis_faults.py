@@ -11,7 +11,7 @@ from mas.testing.server import redis_server
 from tests.faults.checker import check
 from tests.faults.proxy import proxy
 from tests.redis.waiting import until
-from tests.world import Tally, asking, audit, entries, running
+from tests.world import Tally, asking, audit, entries, own_files, running
 
 
 class Sender(Agent[dict[str, Any]]):
@@ -59,7 +59,7 @@ async def answers_again(agent: Agent[Any], *, within: float = 15) -> None:
 
 async def test_a_sender_cut_off_before_the_reply_sends_again_and_one_copy_arrives(anyio_backend):
     count = 400
-    with redis_server(port=0) as server, server.client() as client:
+    with redis_server(port=0) as server, server.client() as client, own_files(server.url):
         assert server.port is not None
         async with (
             proxy(server.port) as between,
