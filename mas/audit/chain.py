@@ -19,8 +19,8 @@ _PAGES: Final = 50
 APPEND = Script(
     "append a seal",
     # KEYS: seals, sealed.  ARGV: signature of the last seal or empty, seal, signature, trail or empty,
-    # records newly sealed.  Returns false if another seal is the last one. Also where memory is short: what is
-    # not sealed is not archived, and so makes no room.
+    # records newly sealed.  Returns false if another seal is the last one. Also where memory is short: what
+    # is not sealed is not archived, and so makes no room.
     """#!lua flags=allow-oom
     local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
     if (last and last[2][4] or '') ~= ARGV[1] then return false end
