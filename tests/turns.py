@@ -1,7 +1,8 @@
 """Several tests at a time, but those that measure have the machine to themselves.
 
-The whole suite runs in as many processes as there are cores, for most of its time is spent waiting; a few
-chosen tests are quicker in one. A test marked `alone` begins when no other runs, and none begins beside it.
+The whole suite runs in half as many processes again as there are cores, for most of its time is spent
+waiting; a few chosen tests are quicker in one. A test marked `alone` begins when no other runs, and none
+begins beside it.
 """
 
 import fcntl
@@ -26,7 +27,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Say how many processes `-n auto` means: none besides this one unless the whole suite is to run."""
     chosen = config.getoption("keyword") or config.getoption("markexpr") or config.getoption("lf")
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen
-    return (os.cpu_count() or 1) if whole else 0
+    return (os.cpu_count() or 1) * 3 // 2 if whole else 0
 
 
 @pytest.hookimpl(wrapper=True)

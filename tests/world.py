@@ -1,10 +1,12 @@
 """A deployment for a test, and what was left in Redis by it."""
 
+import atexit
 import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -56,7 +58,15 @@ def data_dir(redis_url: str) -> Path:
     where = urlsplit(redis_url)
     if where.scheme == "unix":
         return Path(unquote(where.path)).parent / "data"
-    return Path(tempfile.gettempdir(), f"mas-test-data-{where.port}")
+    return _files() / str(where.port)
+
+
+@cache
+def _files() -> Path:
+    """Make a directory for this run: a later one may be given the same ports."""
+    directory = tempfile.mkdtemp(prefix="mas-test-data-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
 
 
 @contextmanager

@@ -2,7 +2,9 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,16 +23,23 @@ STORY = (
 )
 
 
-def test_it_shows_a_reply_a_refusal_and_a_recovery_then_stops(tmp_path, anyio_backend):
+@pytest.fixture
+def short():
+    """Make a directory whose path leaves room for that of a socket."""
+    with tempfile.TemporaryDirectory(prefix="mas-test-") as directory:
+        yield Path(directory)
+
+
+def test_it_shows_a_reply_a_refusal_and_a_recovery_then_stops(short, anyio_backend):
     began = time.monotonic()
-    ended = mas("demo", "--backend", anyio_backend, cwd=tmp_path, TMPDIR=str(tmp_path))
+    ended = mas("demo", "--backend", anyio_backend, cwd=short, TMPDIR=str(short))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert time.monotonic() - began < 15
     places = [ended.stdout.find(scene) for scene in STORY]
     assert -1 not in places
     assert places == sorted(places)
     assert "\x1b" not in ended.stdout
-    assert not list(tmp_path.iterdir())
+    assert not list(short.iterdir())
 
 
 def test_it_heeds_no_configuration_and_no_variable_of_the_user(tmp_path):
@@ -67,10 +76,10 @@ def test_on_a_terminal_it_has_colours(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_can_be_left_at_any_time(tmp_path, anyio_backend, number):
-    with started("demo", "--backend", anyio_backend, cwd=tmp_path, TMPDIR=str(tmp_path)) as demo:
+def test_it_can_be_left_at_any_time(short, anyio_backend, number):
+    with started("demo", "--backend", anyio_backend, cwd=short, TMPDIR=str(short)) as demo:
         demo.out.expect("MAS demo")
         demo.signal(number)
         assert demo.ended() == 130
     assert "Traceback" not in str(demo.err)
-    assert not list(tmp_path.iterdir())
+    assert not list(short.iterdir())
