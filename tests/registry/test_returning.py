@@ -17,6 +17,7 @@ from mas.ids import AgentId, InstanceId
 from mas.redis import open_redis
 from mas.registry import HEARTBEAT_LIFE, SCRIPTS, HealthMonitor, Heartbeat, Lives, enrol
 from mas.registry.health import INTERVAL
+from tests.redis.waiting import until
 from tests.world import KEYRING, KEYS, asking
 
 A, ONE = AgentId("a"), InstanceId("one")
@@ -49,6 +50,8 @@ async def watched(redis_url: str, clock: ManualClock) -> AsyncGenerator[Any]:
         monitor.look = looking
         async with anyio.create_task_group() as tasks:
             await tasks.start(monitor.run)
+            # The first look is made at once, and is none of those that a test waits for.
+            await until(lambda: looks, every=0.01)
             yield redis, looks
             tasks.cancel_scope.cancel()
 
