@@ -102,9 +102,9 @@ def test_the_embedded_server_is_opened_with_its_password_out_of_sight(tmp_path, 
     assert password not in done.stderr
 
 
-def test_where_nothing_runs_or_no_program_is_installed_that_is_told(house, tmp_path):
+def test_where_nothing_runs_or_no_program_is_installed_that_is_told(house, tmp_path, spy):
     write(tmp_path, code=CODE, agents=AGENTS)
-    done = mas("redis", cwd=tmp_path, **SECRET)
+    done = mas("redis", cwd=tmp_path, PATH=spy, **SECRET)
     assert (done.returncode, done.stdout) == (69, "")
     assert "nothing runs here" in done.stderr
     done = mas("redis", **{**house.where, "PATH": str(tmp_path)})

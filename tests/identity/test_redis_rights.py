@@ -87,7 +87,7 @@ def denied(thief, command):
         thief.execute_command(*command)
     except ResponseError as error:
         # EXEC wraps the refusal in one of its own.
-        return "no permissions" in str(error)
+        return "no permissions" in str(error).lower()
     return False
 
 
