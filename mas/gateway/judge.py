@@ -25,8 +25,8 @@ from mas.trust import Keyring
 _FULL = 0.5
 """Seconds until a gateway looks again whether there is room."""
 _ENDED = (
-    "somebody wrote an entry under the last possible id, and none can follow; nothing is committed until it "
-    "is deleted with XDEL, and XSETID has set the stream back to the last entry before it"
+    "somebody wrote an entry under the last possible id, and none can follow; nothing is committed until all "
+    "but that one are copied to another stream, with their ids, and that is renamed to this"
 )
 
 

@@ -118,7 +118,15 @@ def everything(client):
     """Return what Redis holds of agents, but for what says that they live."""
     kept = (b"agent", b"mas.agents", b"mas.outsiders", b"mas.capability", b"mas.gateway.ingress:")
     lasting = [key for key in client.scan_iter() if key.startswith(kept) and client.ttl(key) < 0]
-    return {key: client.dump(key) for key in lasting}
+    return {key: held(client, key) for key in lasting}
+
+
+def held(client, key):
+    """Return what a key holds, but not when the consumers of a stream were last seen."""
+    if client.type(key) != b"stream":
+        return client.dump(key)
+    groups = client.xinfo_groups(key)
+    return client.xrange(key), [(each["name"], each["pending"], each["last-delivered-id"]) for each in groups]
 
 
 def told(client):
