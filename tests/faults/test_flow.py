@@ -7,6 +7,7 @@ import pytest
 
 from mas import Agent, Decision, MessageRefused
 from tests.faults.checker import check
+from tests.faults.noting import Noting
 from tests.redis.waiting import until
 from tests.world import Tally, asking, audit, letters, running
 
@@ -15,19 +16,7 @@ class Sender(Agent[dict[str, Any]]):
     pass
 
 
-class Receiver(Agent[dict[str, Any]]):
-    def __init__(self, agent_id, **more):
-        super().__init__(agent_id, **more)
-        self.got = Tally()
-
-    @property
-    def journal(self):
-        return [(message.data, message.message_id) for message in self.got.seen]
-
-    @Agent.on("work")
-    async def work(self, message, payload):
-        self.got.note(message)
-
+class Receiver(Noting):
     @Agent.on("raise")
     async def fail(self, message, payload):
         self.got.note(message)

@@ -11,9 +11,10 @@ from mas import Agent, MessageRefused, open_system
 from mas.clock import SystemClock
 from mas.system import Part
 from tests.faults.checker import check
+from tests.faults.noting import Noting
 from tests.hand import enrolled
 from tests.redis.waiting import until
-from tests.world import ENVIRON, KEYS, Tally, asking, audit, deployment, letters, running
+from tests.world import ENVIRON, KEYS, asking, audit, deployment, letters, running
 
 GATEWAY: frozenset[Part] = frozenset({"gateway"})
 NO_GATEWAY: frozenset[Part] = frozenset({"agents", "service"})
@@ -24,15 +25,7 @@ class Sender(Agent[dict[str, Any]]):
     pass
 
 
-class Receiver(Agent[dict[str, Any]]):
-    def __init__(self, agent_id, **more):
-        super().__init__(agent_id, **more)
-        self.got = Tally()
-
-    @property
-    def journal(self):
-        return [(message.data, message.message_id) for message in self.got.seen]
-
+class Receiver(Noting):
     async def on_message(self, message):
         self.got.note(message)
 

@@ -11,27 +11,20 @@ from mas.gateway.lease import LEASE
 from mas.supervision.events import Failed
 from mas.testing.server import redis_server
 from tests.faults.checker import check
+from tests.faults.noting import Noting
 from tests.hand import enrolled
 from tests.redis.waiting import until
-from tests.world import KEYS, Tally, asking, audit, entries, letters, running
+from tests.world import KEYS, asking, audit, entries, letters, running
 
 
 class Sender(Agent[dict[str, Any]]):
     pass
 
 
-class Receiver(Agent[dict[str, Any]]):
+class Receiver(Noting):
     def __init__(self, agent_id, **more):
         super().__init__(agent_id, **more)
-        self.got, self.begun, self.release = Tally(), anyio.Event(), anyio.Event()
-
-    @property
-    def journal(self):
-        return [(message.data, message.message_id) for message in self.got.seen]
-
-    @Agent.on("work")
-    async def work(self, message, payload):
-        self.got.note(message)
+        self.begun, self.release = anyio.Event(), anyio.Event()
 
     @Agent.on("fail")
     async def fail(self, message, payload):

@@ -10,9 +10,10 @@ from mas import Agent
 from mas.system import Part
 from mas.testing.server import redis_server
 from tests.faults.checker import check
+from tests.faults.noting import Noting
 from tests.faults.proxy import proxy
 from tests.redis.waiting import until
-from tests.world import Tally, audit, own_files, running
+from tests.world import audit, own_files, running
 
 QUICK = {"redis": {"response_timeout": 1, "connect_timeout": 1}, "delivery": {"lease": 1}}
 GATEWAY: frozenset[Part] = frozenset({"gateway"})
@@ -27,18 +28,8 @@ class Sender(Agent[dict[str, Any]]):
             await self.send("b", "work", n)
 
 
-class Receiver(Agent[dict[str, Any]]):
-    def __init__(self, agent_id, **more):
-        super().__init__(agent_id, **more)
-        self.got = Tally()
-
-    @property
-    def journal(self):
-        return [(message.data, message.message_id) for message in self.got.seen]
-
-    @Agent.on("work")
-    async def work(self, message, payload):
-        self.got.note(message)
+class Receiver(Noting):
+    pass
 
 
 class Slow(Receiver):

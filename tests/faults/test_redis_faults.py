@@ -9,6 +9,7 @@ from mas import Agent, MessageRefused, RequestTimeout
 from mas.supervision.events import Failed
 from mas.testing.server import redis_server
 from tests.faults.checker import check
+from tests.faults.noting import Noting
 from tests.faults.proxy import proxy
 from tests.redis.waiting import until
 from tests.world import Tally, asking, audit, entries, own_files, running
@@ -22,19 +23,7 @@ class Sender(Agent[dict[str, Any]]):
                 await anyio.sleep(each)
 
 
-class Receiver(Agent[dict[str, Any]]):
-    def __init__(self, agent_id, **more):
-        super().__init__(agent_id, **more)
-        self.got = Tally()
-
-    @property
-    def journal(self):
-        return [(message.data, message.message_id) for message in self.got.seen]
-
-    @Agent.on("work")
-    async def work(self, message, payload):
-        self.got.note(message)
-
+class Receiver(Noting):
     @Agent.on("ask")
     async def ask(self, message, payload):
         await message.reply("answer", message.data)
